@@ -1,0 +1,205 @@
+import { z } from "zod";
+import { DsmError, isErrorCode, type WireError } from "./errors.ts";
+import type { Frame } from "./frame.ts";
+import { type Role, roles } from "./messages.ts";
+import { type ClusterSecret, sameProof } from "./secret.ts";
+
+/**
+ * How a connection opens. Both sides prove that they hold the cluster secret, and the secret
+ * itself never travels:
+ *
+ *   asker  → hello     {versions, features, role, nonce}
+ *   server → challenge {version, features, role, nonce, proof}   the server's proof
+ *   asker  → proof     {proof}                                   the asker's proof
+ *   server → welcome   {}
+ *
+ * Each proof is HMAC-SHA256 under the secret over everything that both hellos said, with a key
+ * of its own per direction, so a proof cannot be reflected, replayed or moved to other terms.
+ */
+export const protocolVersions = { min: 1, max: 1 } as const;
+/** Optional abilities of this build; both sides use what both name. None exists yet. */
+export const protocolFeatures: readonly string[] = [];
+
+const nonceSchema = z.string().regex(/^[A-Za-z0-9_-]{22,64}$/);
+const featuresSchema = z.array(z.string().max(64)).max(64);
+
+const helloSchema = z.object({
+  versions: z.object({ min: z.number().int(), max: z.number().int() }),
+  features: featuresSchema,
+  role: z.enum(roles),
+  nonce: nonceSchema,
+});
+const challengeSchema = z.object({
+  version: z.number().int(),
+  features: featuresSchema,
+  role: z.enum(roles),
+  nonce: nonceSchema,
+  proof: z.string().max(64),
+});
+const proofSchema = z.object({ proof: z.string().max(64) });
+const wireErrorSchema = z.object({
+  code: z.custom<WireError["code"]>(isErrorCode),
+  message: z.string(),
+  remedy: z.string().optional(),
+});
+
+type Hello = z.infer<typeof helloSchema>;
+type Challenge = z.infer<typeof challengeSchema>;
+
+/** What the two sides agreed on. */
+export interface Session {
+  readonly version: number;
+  /** Features that both sides named. */
+  readonly features: ReadonlySet<string>;
+  readonly peerRole: Role;
+}
+
+interface Step {
+  /** The frame to send now. */
+  readonly send?: Frame;
+  /** Present when this side is done. */
+  readonly session?: Session;
+}
+
+interface HandshakeOptions {
+  readonly secret: ClusterSecret;
+  readonly role: Role;
+  /** 128 random bits or more in base64url; injected so that tests are repeatable. */
+  readonly nonce: string;
+}
+
+/** The server's side, without a socket: give it each frame, send what it answers. */
+export class ServerHandshake {
+  readonly #options: HandshakeOptions;
+  #expected: { proof: string; session: Session } | undefined;
+
+  constructor(options: HandshakeOptions) {
+    this.#options = options;
+  }
+
+  /** @throws DsmError; the caller answers with it and closes the connection */
+  receive(frame: Frame): Step {
+    if (this.#expected === undefined) return this.#answerHello(frame);
+    const { proof } = bodyOf(frame, "proof", proofSchema);
+    if (!sameProof(proof, this.#expected.proof)) throw wrongSecret("the other side");
+    return {
+      send: handshakeFrame("welcome", {}),
+      session: this.#expected.session,
+    };
+  }
+
+  #answerHello(frame: Frame): Step {
+    const { secret, role, nonce } = this.#options;
+    const hello = bodyOf(frame, "hello", helloSchema);
+    const version = Math.min(hello.versions.max, protocolVersions.max);
+    if (version < hello.versions.min || version < protocolVersions.min) {
+      const { min, max } = hello.versions;
+      throw new DsmError("UNSUPPORTED_VERSION", `protocol versions ${min} to ${max} are unknown`, {
+        remedy: `this side speaks ${protocolVersions.min} to ${protocolVersions.max}`,
+      });
+    }
+    const terms = { version, features: [...protocolFeatures], role, nonce };
+    const said = transcript(hello, terms);
+    const challenge: Challenge = {
+      ...terms,
+      proof: secret.prove("server proof", said),
+    };
+    this.#expected = {
+      proof: secret.prove("asker proof", said),
+      session: {
+        version,
+        features: common(hello, terms),
+        peerRole: hello.role,
+      },
+    };
+    return { send: handshakeFrame("challenge", challenge) };
+  }
+}
+
+/** The asker's side, without a socket: send `open()`, then give it each frame. */
+export class AskerHandshake {
+  readonly #secret: ClusterSecret;
+  readonly #hello: Hello;
+  #session: Session | undefined;
+
+  constructor(options: HandshakeOptions) {
+    this.#secret = options.secret;
+    this.#hello = {
+      versions: { ...protocolVersions },
+      features: [...protocolFeatures],
+      role: options.role,
+      nonce: options.nonce,
+    };
+  }
+
+  open(): Frame {
+    return handshakeFrame("hello", this.#hello);
+  }
+
+  /** @throws DsmError the server's refusal, or FORBIDDEN when the server has another secret */
+  receive(frame: Frame): Step {
+    if (frame.kind === "error") throw errorOf(frame);
+    if (this.#session !== undefined) {
+      bodyOf(frame, "welcome", z.object({}));
+      return { session: this.#session };
+    }
+    const challenge = bodyOf(frame, "challenge", challengeSchema);
+    const said = transcript(this.#hello, challenge);
+    if (!sameProof(challenge.proof, this.#secret.prove("server proof", said))) {
+      throw wrongSecret("the server");
+    }
+    this.#session = {
+      version: challenge.version,
+      features: common(this.#hello, challenge),
+      peerRole: challenge.role,
+    };
+    return {
+      send: handshakeFrame("proof", {
+        proof: this.#secret.prove("asker proof", said),
+      }),
+    };
+  }
+}
+
+/** The error that an error frame carries, with its own code where this side knows it. */
+export function errorOf(frame: Frame): DsmError {
+  const parsed = wireErrorSchema.safeParse(frame.body);
+  if (!parsed.success) return new DsmError("BAD_FRAME", "the peer sent a malformed error");
+  const { code, message, remedy } = parsed.data;
+  return new DsmError(code, message, { remedy });
+}
+
+function transcript(hello: Hello, terms: Omit<Challenge, "proof">): string[] {
+  const { version, features, role, nonce } = terms;
+  return [
+    JSON.stringify([hello.versions.min, hello.versions.max, hello.features, hello.role]),
+    hello.nonce,
+    JSON.stringify([version, features, role]),
+    nonce,
+  ];
+}
+
+function common(a: { features: string[] }, b: { features: string[] }): ReadonlySet<string> {
+  return new Set(a.features).intersection(new Set(b.features));
+}
+
+function handshakeFrame(kind: Frame["kind"], body: unknown): Frame {
+  return { kind, type: 0, requestId: 0, body };
+}
+
+function bodyOf<T>(frame: Frame, kind: Frame["kind"], schema: z.ZodType<T>): T {
+  if (frame.kind !== kind) {
+    throw new DsmError("BAD_FRAME", `expected a ${kind} frame and got ${frame.kind}`);
+  }
+  const parsed = schema.safeParse(frame.body);
+  if (parsed.success) return parsed.data;
+  throw new DsmError("BAD_FRAME", `the ${kind} frame is malformed`, {
+    cause: parsed.error,
+  });
+}
+
+function wrongSecret(who: string): DsmError {
+  return new DsmError("FORBIDDEN", `${who} does not hold this cluster's secret`, {
+    remedy: "give every member and client the same secret (DSM_SECRET or --secret-file)",
+  });
+}

@@ -1,0 +1,57 @@
+/**
+ * Every limit of dsm that is not an option, in one table. Units stand in the names.
+ * Options that an operator may set live in @dsm/config; this table bounds what no one may set.
+ */
+export const limits = {
+  /** User names are 1 to 64 characters (design, section 4.4). */
+  userMaxChars: 64,
+  /** File ids are 1 to 512 bytes of UTF-8 (design, section 4.4). */
+  fileIdMaxBytes: 512,
+  /**
+   * JSON numbers are exact up to 2^53 - 1 (RFC 8259, section 6), so that is the largest file:
+   * 8 PiB less one byte. docs/design/2026-11-22-sizes-and-ids.md says why this is enough.
+   */
+  fileMaxBytes: Number.MAX_SAFE_INTEGER,
+  mediaTypeMaxChars: 127,
+
+  /** One frame of the TCP plane, header and body. A list answer of 1,000 files fits twice. */
+  frameMaxBytes: 2 * 1024 * 1024,
+  /** Frames before the proof of the secret are tiny: a stranger cannot make us buffer more. */
+  handshakeFrameMaxBytes: 4 * 1024,
+  handshakeTimeoutMs: 5_000,
+  /** Requests of one TCP connection that are being answered at the same time. */
+  inFlightPerConnectionMax: 1_024,
+  /** Answers that a slow reader has not taken yet; past it the connection is no longer read. */
+  outboxHighWaterBytes: 1024 * 1024,
+  connectionsPerServerMax: 10_000,
+  connectTimeoutMs: 2_000,
+  requestTimeoutMs: 5_000,
+  /** How long a failed endpoint is asked last. */
+  endpointRestMs: 1_000,
+
+  listDefault: 100,
+  listMax: 1_000,
+  /** Ids that one lease request may take. */
+  leaseMaxIds: 65_536,
+
+  /** The whole URL of a media request; fileId of 512 bytes percent-encoded is 1,536. */
+  urlMaxBytes: 8 * 1024,
+  /** Tries of an overwrite or delete that keeps losing to other writers of the same file. */
+  commitRetryMax: 16,
+  /** Commits that share one journal write and one catalog statement. */
+  commitBatchMax: 256,
+  /** One line of a journal. A file id of 512 bytes, escaped, fits well. */
+  journalRecordMaxBytes: 16 * 1024,
+  /** Bytes of an upload kept in memory so that a stream can be sent again to another storage. */
+  uploadReplayMaxBytes: 1024 * 1024,
+  /** Tries of one client operation over all storages and trackers. */
+  clientAttemptsMax: 6,
+  clientRetryBaseMs: 50,
+  clientRetryMaxMs: 2_000,
+  /** A storage that sends no byte of a body for this long is given up. */
+  upstreamStallMs: 10_000,
+  /** The smallest cluster secret: 32 hex digits are 128 bits. */
+  secretMinChars: 32,
+  /** Marker and journal files aside, one directory of blobs holds no more than this. */
+  blobsPerDirectoryMax: 1_024,
+} as const;

@@ -1,0 +1,210 @@
+import { z } from "zod";
+import {
+  blobIdSchema,
+  countSchema,
+  fileIdSchema,
+  fileInfoSchema,
+  nameSchema,
+  timeMsSchema,
+} from "./file-info.ts";
+import { limits } from "./limits.ts";
+
+/** Who may stand at an end of a TCP connection. `client` is the SDK, and so the CLI too. */
+export const roles = ["tracker", "id", "storage", "gateway", "client"] as const;
+export type Role = (typeof roles)[number];
+
+interface MessageRow {
+  /** The number on the wire. Never used again for another message. */
+  readonly type: number;
+  readonly servedBy: readonly Role[];
+  readonly askedBy: readonly Role[];
+  readonly doc: string;
+  readonly request: z.ZodType;
+  readonly response: z.ZodType;
+}
+
+/** What a storage says of itself with every beat. */
+const storageStateSchema = z.object({
+  storageId: nameSchema,
+  group: nameSchema,
+  /** Where trackers, gateways and clients inside the cluster reach its data port. */
+  dataUrl: z.url(),
+  /** Where the public reaches it; equal to dataUrl unless configured. */
+  publicUrl: z.url(),
+  freeBytes: countSchema,
+  totalBytes: countSchema,
+  /** No room for new blobs, by its own reserve. */
+  full: z.boolean(),
+  /** Requests on its data port right now. */
+  activeRequests: countSchema,
+  draining: z.boolean(),
+  /** Made anew at each start, so that a late beat of an earlier life is told from this one. */
+  incarnation: z.string().min(1).max(64),
+  softwareVersion: z.string().max(64),
+});
+export type StorageState = z.infer<typeof storageStateSchema>;
+
+const memberSchema = storageStateSchema.extend({
+  online: z.boolean(),
+  lastBeatAtMs: timeMsSchema,
+  joinedAtMs: timeMsSchema,
+});
+export type Member = z.infer<typeof memberSchema>;
+
+const storageAddressSchema = z.object({
+  storageId: nameSchema,
+  dataUrl: z.url(),
+  publicUrl: z.url(),
+});
+export type StorageAddress = z.infer<typeof storageAddressSchema>;
+
+const everyone: readonly Role[] = roles;
+const readers = ["client", "gateway"] as const;
+
+/** The one table of messages: types, checks and docs/PROTOCOL.md come from it. */
+export const messages = {
+  ping: {
+    type: 1,
+    servedBy: ["tracker", "id"],
+    askedBy: everyone,
+    doc: "Is this server alive? Answers with its role and its time.",
+    request: z.object({}),
+    response: z.object({ role: z.enum(roles), nowMs: timeMsSchema }),
+  },
+  join: {
+    type: 16,
+    servedBy: ["tracker"],
+    askedBy: ["storage"],
+    doc: "A storage enters its group. A second join of the same storage replaces the first.",
+    request: storageStateSchema,
+    response: z.object({ heartbeatIntervalMs: countSchema }),
+  },
+  heartbeat: {
+    type: 17,
+    servedBy: ["tracker"],
+    askedBy: ["storage"],
+    doc:
+      "A storage is alive, with its load and space. From a storage that the tracker does not " +
+      "know it is answered with JOIN_FIRST.",
+    request: storageStateSchema,
+    response: z.object({
+      /** An operator asked this tracker to drain the storage, or to end that; else absent. */
+      drain: z.boolean().optional(),
+    }),
+  },
+  leave: {
+    type: 18,
+    servedBy: ["tracker"],
+    askedBy: ["storage"],
+    doc: "A storage stops in order; it is offline at once.",
+    request: z.object({ storageId: nameSchema, incarnation: z.string() }),
+    response: z.object({}),
+  },
+  locate: {
+    type: 32,
+    servedBy: ["tracker"],
+    askedBy: readers,
+    doc:
+      "Which group holds this user, and which of its storages to ask, best first, with a " +
+      "capability for them. A write by a new user assigns a group. A read with a file id " +
+      "answers with the file's current version and a capability pinned to it.",
+    request: z.object({
+      user: nameSchema,
+      intent: z.enum(["read", "write"]),
+      fileId: fileIdSchema.optional(),
+    }),
+    response: z.object({
+      group: nameSchema,
+      storages: z.array(storageAddressSchema).min(1),
+      capability: z.string(),
+      expiresAtMs: timeMsSchema,
+      file: fileInfoSchema.optional(),
+    }),
+  },
+  stat: {
+    type: 33,
+    servedBy: ["tracker"],
+    askedBy: readers,
+    doc: "The current version of a file.",
+    request: z.object({ user: nameSchema, fileId: fileIdSchema }),
+    response: fileInfoSchema,
+  },
+  list: {
+    type: 34,
+    servedBy: ["tracker"],
+    askedBy: readers,
+    doc:
+      "The files of a user in the order of the bytes of their ids, from the first id behind " +
+      "`after` on. `next`, when present, is the `after` of the next page.",
+    request: z.object({
+      user: nameSchema,
+      prefix: z.string().max(limits.fileIdMaxBytes).optional(),
+      after: z.string().max(limits.fileIdMaxBytes).optional(),
+      limit: z.number().int().min(1).max(limits.listMax),
+    }),
+    response: z.object({
+      files: z.array(fileInfoSchema),
+      next: z.string().optional(),
+    }),
+  },
+  status: {
+    type: 35,
+    servedBy: ["tracker"],
+    askedBy: everyone,
+    doc: "The groups and their members as this tracker sees them.",
+    request: z.object({}),
+    response: z.object({
+      startedAtMs: timeMsSchema,
+      softwareVersion: z.string(),
+      groups: z.array(z.object({ group: nameSchema, members: z.array(memberSchema) })),
+    }),
+  },
+  assign: {
+    type: 36,
+    servedBy: ["tracker"],
+    askedBy: ["client"],
+    doc: "Put a user who has no files yet into a group.",
+    request: z.object({ user: nameSchema, group: nameSchema }),
+    response: z.object({ group: nameSchema }),
+  },
+  drain: {
+    type: 37,
+    servedBy: ["tracker"],
+    askedBy: ["client"],
+    doc:
+      "Stop naming a storage, or name it again. It learns of it with its next heartbeat and " +
+      "says so to every other tracker.",
+    request: z.object({ storageId: nameSchema, draining: z.boolean() }),
+    response: z.object({}),
+  },
+  lease: {
+    type: 48,
+    servedBy: ["id"],
+    askedBy: ["storage"],
+    doc: "A range of ids that nobody else ever gets: `first` and the count - 1 ids behind it.",
+    request: z.object({
+      count: z.number().int().min(1).max(limits.leaseMaxIds),
+    }),
+    response: z.object({
+      first: blobIdSchema,
+      count: z.number().int().positive(),
+    }),
+  },
+} as const satisfies Record<string, MessageRow>;
+
+export type MessageName = keyof typeof messages;
+export type RequestOf<N extends MessageName> = z.infer<(typeof messages)[N]["request"]>;
+export type ResponseOf<N extends MessageName> = z.infer<(typeof messages)[N]["response"]>;
+
+export type ListPage = ResponseOf<"list">;
+export type Location = ResponseOf<"locate">;
+export type TrackerStatus = ResponseOf<"status">;
+export type Intent = RequestOf<"locate">["intent"];
+
+const nameByType = new Map<number, MessageName>(
+  Object.entries(messages).map(([name, row]) => [row.type, name as MessageName]),
+);
+
+export function messageNameOf(type: number): MessageName | undefined {
+  return nameByType.get(type);
+}

@@ -1,0 +1,2 @@
+export * from "./temp-dir.ts";
+export * from "./until.ts";
