@@ -1,0 +1,155 @@
+import {
+  assertFileId,
+  assertUser,
+  clusterSecret,
+  type DsmError,
+  type FileInfo,
+  type ListPage,
+  type Location,
+  type RequestOf,
+  type TrackerStatus,
+} from "@dsm/protocol";
+import { RpcPool } from "@dsm/rpc";
+import { withAttempts } from "./attempts.ts";
+import { deleteFile, type DeleteRequest } from "./delete-file.ts";
+import { RangeReader } from "./read-range.ts";
+import { upload, type Uploaded, type UploadRequest } from "./upload.ts";
+
+export interface ClientOptions {
+  /** `host:port` of any number of trackers; one that fails is passed over. */
+  readonly trackers: readonly string[];
+  readonly secret: string;
+  readonly role?: "client" | "gateway";
+}
+
+export interface OpenRequest {
+  readonly user: string;
+  readonly fileId: string;
+  /** First byte, 0 unless given. */
+  readonly start?: number;
+  /** One past the last byte, the size of the file unless given. */
+  readonly endExclusive?: number;
+  /** Read this version and no other; PRECONDITION_FAILED when the file is another by now. */
+  readonly file?: FileInfo;
+  readonly signal?: AbortSignal;
+}
+
+/** What trackers know of a file that is to be read: its version and who has it. */
+export interface LocatedFile {
+  readonly file: FileInfo;
+  readonly location: Location;
+}
+
+/**
+ * The SDK: locate, upload, download, delete. Every operation tries again by itself, on other
+ * trackers and storages, as long as trying again can help.
+ */
+export class DsmClient implements AsyncDisposable {
+  readonly #trackers: RpcPool;
+
+  constructor(options: ClientOptions) {
+    this.#trackers = new RpcPool({
+      endpoints: options.trackers,
+      role: options.role ?? "client",
+      secret: clusterSecret(options.secret),
+    });
+  }
+
+  /** @throws DsmError FILE_EXISTS unless `overwrite` or `ifMatch` says otherwise, … */
+  async upload(request: UploadRequest): Promise<Uploaded> {
+    assertNames(request);
+    return upload(this.#ports, request);
+  }
+
+  /** @throws DsmError FILE_NOT_FOUND or USER_NOT_FOUND */
+  async stat(user: string, fileId: string, options: { signal?: AbortSignal } = {}) {
+    assertNames({ user, fileId });
+    return withAttempts(() => this.#trackers.call("stat", { user, fileId }, options));
+  }
+
+  /** One page, in the order of the bytes of the ids. @throws DsmError USER_NOT_FOUND */
+  async list(query: RequestOf<"list">): Promise<ListPage> {
+    assertUser(query.user);
+    return withAttempts(() => this.#trackers.call("list", query));
+  }
+
+  /** @throws DsmError FILE_NOT_FOUND, PRECONDITION_FAILED, … */
+  async delete(request: DeleteRequest): Promise<void> {
+    assertNames(request);
+    return deleteFile(this.#ports, request);
+  }
+
+  /** The current version of a file and the storages that have it. */
+  async locateFile(user: string, fileId: string, signal?: AbortSignal): Promise<LocatedFile> {
+    assertNames({ user, fileId });
+    const location = await withAttempts(() => this.#ports.locateForRead(user, fileId), signal);
+    if (location.file === undefined) throw new TypeError("a located file has a version");
+    return { file: location.file, location };
+  }
+
+  /**
+   * The bytes of a file or of a part of it, all of one version. A storage that dies meanwhile is
+   * replaced by another; the body breaks only when nobody can serve the rest.
+   */
+  async open(request: OpenRequest): Promise<{ file: FileInfo; body: AsyncIterable<Uint8Array> }> {
+    const { user, fileId, signal } = request;
+    const located =
+      request.file === undefined ? await this.locateFile(user, fileId, signal) : undefined;
+    const file = request.file ?? located!.file;
+    return { file, body: await this.openLocated({ file, location: located?.location }, request) };
+  }
+
+  /** As `open`, for a file that was located before. */
+  async openLocated(
+    located: { file: FileInfo; location?: Location | undefined },
+    range: { start?: number; endExclusive?: number; signal?: AbortSignal },
+  ): Promise<AsyncGenerator<Uint8Array>> {
+    const { file, location } = located;
+    const { start = 0, endExclusive = file.sizeBytes, signal } = range;
+    const reader = new RangeReader(this.#ports, { file, start, endExclusive, signal }, location);
+    return reader.open();
+  }
+
+  /** The cluster as one tracker sees it. */
+  status(): Promise<TrackerStatus> {
+    return this.#trackers.call("status", {});
+  }
+
+  /** The cluster as each tracker sees it. */
+  statusAll(): Promise<Array<{ endpoint: string; response?: TrackerStatus; error?: DsmError }>> {
+    return this.#trackers.callAll("status", {});
+  }
+
+  /** Stops naming a storage to clients, or names it again. @throws DsmError MEMBER_NOT_FOUND */
+  async drain(storageId: string, draining: boolean): Promise<void> {
+    await this.#trackers.call("drain", { storageId, draining });
+  }
+
+  /** Puts a user without files into a group. @throws DsmError CONFLICT */
+  async assign(user: string, group: string): Promise<string> {
+    assertUser(user);
+    return (await this.#trackers.call("assign", { user, group })).group;
+  }
+
+  close(): Promise<void> {
+    this.#trackers.close();
+    return Promise.resolve();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  readonly #ports = {
+    locateForRead: (user: string, fileId: string) =>
+      this.#trackers.call("locate", { user, fileId, intent: "read" }),
+    locateForWrite: (user: string, fileId: string) =>
+      this.#trackers.call("locate", { user, fileId, intent: "write" }),
+    stat: (user: string, fileId: string) => this.stat(user, fileId),
+  };
+}
+
+function assertNames({ user, fileId }: { user: string; fileId: string }): void {
+  assertUser(user);
+  assertFileId(fileId);
+}

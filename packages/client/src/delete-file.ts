@@ -1,0 +1,42 @@
+import { DsmError, limits, type Location, mediaPath } from "@dsm/protocol";
+import { withAttempts } from "./attempts.ts";
+import { FailedStorages } from "./failed-storages.ts";
+import { StallGuard } from "./stall-guard.ts";
+import { askStorage } from "./storage-http.ts";
+
+export interface DeleteRequest {
+  readonly user: string;
+  readonly fileId: string;
+  /** Delete only this version; an ETag with its quotes. */
+  readonly ifMatch?: string;
+  readonly signal?: AbortSignal;
+}
+
+export interface DeletePorts {
+  locateForWrite(user: string, fileId: string): Promise<Location>;
+}
+
+/** @throws DsmError FILE_NOT_FOUND, PRECONDITION_FAILED, GROUP_UNAVAILABLE, … */
+export async function deleteFile(ports: DeletePorts, request: DeleteRequest): Promise<void> {
+  const { user, fileId, ifMatch, signal } = request;
+  const failed = new FailedStorages();
+  let inDoubt = false;
+  await withAttempts(async () => {
+    const location = await ports.locateForWrite(user, fileId);
+    const storage = failed.order(location)[0];
+    if (storage === undefined) throw new DsmError("GROUP_UNAVAILABLE", "no storage was named");
+    using guard = new StallGuard(`storage ${storage.storageId}`, limits.upstreamStallMs, signal);
+    try {
+      const headers = new Headers({ Authorization: `Bearer ${location.capability}` });
+      if (ifMatch !== undefined) headers.set("If-Match", ifMatch);
+      const init = { method: "DELETE", headers, signal: guard.signal };
+      await askStorage(storage, mediaPath(user, fileId), init);
+    } catch (error) {
+      failed.note(storage);
+      // An earlier try whose answer was lost may have done it: then gone is what was asked for.
+      if (inDoubt && error instanceof DsmError && error.code === "FILE_NOT_FOUND") return;
+      inDoubt = true;
+      throw error;
+    }
+  }, signal);
+}

@@ -1,0 +1,4 @@
+export { type ClientOptions, DsmClient, type LocatedFile, type OpenRequest } from "./client.ts";
+export type { DeleteRequest } from "./delete-file.ts";
+export type { Uploaded, UploadRequest } from "./upload.ts";
+export { bytesSource, fileSource, streamSource, type UploadSource } from "./upload-source.ts";

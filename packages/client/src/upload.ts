@@ -1,0 +1,184 @@
+import {
+  DsmError,
+  type FileInfo,
+  fileInfoSchema,
+  limits,
+  type Location,
+  mediaPath,
+  reprDigestOf,
+  type StorageAddress,
+} from "@dsm/protocol";
+import { withAttempts } from "./attempts.ts";
+import { FailedStorages } from "./failed-storages.ts";
+import { StallGuard } from "./stall-guard.ts";
+import { askStorage } from "./storage-http.ts";
+import type { UploadSource } from "./upload-source.ts";
+
+export interface UploadRequest {
+  readonly user: string;
+  readonly fileId: string;
+  readonly source: UploadSource;
+  readonly mediaType?: string;
+  /** Replace a file that exists; else that is an error. */
+  readonly overwrite?: boolean;
+  /** Replace only this version; an ETag with its quotes, or `*`. */
+  readonly ifMatch?: string;
+  /** 64 hex digits; the storage refuses bytes that differ. */
+  readonly sha256?: string;
+  /** Told how many bytes of the current try were handed to the network. */
+  readonly onProgress?: (sentBytes: number) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface Uploaded {
+  readonly file: FileInfo;
+  /** False when an older version was replaced. */
+  readonly created: boolean;
+}
+
+export interface UploadPorts {
+  locateForWrite(user: string, fileId: string): Promise<Location>;
+  stat(user: string, fileId: string): Promise<FileInfo>;
+}
+
+/** How long a storage may take to make the bytes durable and commit, after the last of them. */
+const commitTimeoutMs = 30_000;
+
+/**
+ * Sends the bytes to the best storage of the user's group, and to another one if that fails
+ * before the commit.
+ * @throws DsmError FILE_EXISTS, PRECONDITION_FAILED, DIGEST_MISMATCH, STORAGE_FULL, …
+ */
+export async function upload(ports: UploadPorts, request: UploadRequest): Promise<Uploaded> {
+  const { source, signal } = request;
+  const failed = new FailedStorages();
+  // The last try whose bytes were all sent, but whose answer was lost.
+  let inDoubt: SentBytes | undefined;
+  return withAttempts(
+    async () => {
+      signal?.throwIfAborted();
+      const location = await ports.locateForWrite(request.user, request.fileId);
+      const storage = failed.order(location)[0];
+      if (storage === undefined) throw new DsmError("GROUP_UNAVAILABLE", "no storage was named");
+      const sent = new SentBytes(request);
+      try {
+        return await putOnce(request, storage, location.capability, sent);
+      } catch (error) {
+        failed.note(storage);
+        if (inDoubt !== undefined && isRefusal(error)) {
+          const own = await ownEarlierCommit(ports, request, inDoubt);
+          if (own !== undefined) return own;
+        }
+        if (sent.complete) inDoubt = sent;
+        throw sent.sourceError ?? error;
+      }
+    },
+    signal,
+    () => source.replayable,
+  );
+}
+
+async function putOnce(
+  request: UploadRequest,
+  storage: StorageAddress,
+  capability: string,
+  sent: SentBytes,
+): Promise<Uploaded> {
+  const what = `upload of ${JSON.stringify(request.fileId)} to storage ${storage.storageId}`;
+  using guard = new StallGuard(what, limits.upstreamStallMs, request.signal);
+  const response = await askStorage(storage, mediaPath(request.user, request.fileId), {
+    method: "PUT",
+    headers: headersOf(request, capability),
+    body: sent.chunks(guard),
+    signal: guard.signal,
+  });
+  const file = fileInfoSchema.parse(await response.json());
+  if (sent.complete && sent.sha256 !== file.sha256) {
+    throw new DsmError(
+      "DIGEST_MISMATCH",
+      `${what} stored sha-256 ${file.sha256}, and ${sent.sha256} was sent`,
+      { remedy: `delete it (dsm delete) and look at the network and memory of both hosts` },
+    );
+  }
+  return { file, created: response.status === 201 };
+}
+
+function headersOf(request: UploadRequest, capability: string): Headers {
+  const headers = new Headers({ Authorization: `Bearer ${capability}` });
+  const { source, mediaType, sha256, ifMatch, overwrite } = request;
+  if (source.sizeBytes !== undefined) headers.set("Content-Length", String(source.sizeBytes));
+  if (mediaType !== undefined) headers.set("Content-Type", mediaType);
+  if (sha256 !== undefined) headers.set("Repr-Digest", reprDigestOf(sha256));
+  if (ifMatch !== undefined) headers.set("If-Match", ifMatch);
+  else if (overwrite !== true) headers.set("If-None-Match", "*");
+  return headers;
+}
+
+/** What was handed to the network in one try. */
+class SentBytes {
+  readonly #request: UploadRequest;
+  readonly #hasher = new Bun.CryptoHasher("sha256");
+  #sha256: string | undefined;
+  sizeBytes = 0;
+  /** The last byte was handed over, so the storage may have committed. */
+  complete = false;
+  /** What the source threw; it says more than the broken connection that follows from it. */
+  sourceError: unknown;
+
+  constructor(request: UploadRequest) {
+    this.#request = request;
+  }
+
+  get sha256(): string {
+    return (this.#sha256 ??= this.#hasher.digest("hex"));
+  }
+
+  async *chunks(guard: StallGuard): AsyncGenerator<Uint8Array> {
+    const { source, onProgress } = this.#request;
+    guard.pause();
+    try {
+      for await (const chunk of source.open()) {
+        this.#hasher.update(chunk);
+        this.sizeBytes += chunk.length;
+        // The network is asked to take it; a source that is slow is no stall of the storage.
+        guard.touch();
+        yield chunk;
+        guard.pause();
+        onProgress?.(this.sizeBytes);
+      }
+      this.#assertWhole(source.sizeBytes);
+    } catch (error) {
+      this.sourceError = error;
+      throw error;
+    }
+    this.complete = true;
+    guard.touch(commitTimeoutMs);
+  }
+
+  #assertWhole(announcedBytes: number | undefined): void {
+    if (announcedBytes === undefined || announcedBytes === this.sizeBytes) return;
+    const had = `had ${announcedBytes} bytes and gave ${this.sizeBytes}`;
+    throw new DsmError("USAGE", `the source of the upload ${had}: it changed while it was read`, {
+      remedy: "upload it when nobody writes to it",
+    });
+  }
+}
+
+function isRefusal(error: unknown): boolean {
+  if (!(error instanceof DsmError)) return false;
+  return error.code === "FILE_EXISTS" || error.code === "PRECONDITION_FAILED";
+}
+
+/**
+ * An earlier try may have been committed although its answer was lost; then this one finds the
+ * file there. If it holds exactly the bytes that were sent, the upload is done.
+ */
+async function ownEarlierCommit(
+  ports: UploadPorts,
+  request: UploadRequest,
+  sent: SentBytes,
+): Promise<Uploaded | undefined> {
+  const file = await ports.stat(request.user, request.fileId);
+  if (file.sha256 !== sent.sha256) return undefined;
+  return { file, created: request.ifMatch === undefined };
+}

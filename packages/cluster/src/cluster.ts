@@ -1,0 +1,250 @@
+import { mkdir } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { type Catalog, migrateCatalog, openCatalog } from "@dsm/catalog";
+import { DsmClient } from "@dsm/client";
+import { type DeliveryMode, type Gateway, startGateway } from "@dsm/gateway";
+import { startIdServer } from "@dsm/ids";
+import { type Log, silentLog } from "@dsm/log";
+import { type ClusterSecret, clusterSecret, DsmError, systemErrorCode } from "@dsm/protocol";
+import type { RpcServer } from "@dsm/rpc";
+import { startStorage, type Storage } from "@dsm/storage";
+import { startTracker } from "@dsm/tracker";
+import { Member } from "./member.ts";
+
+export interface ClusterOptions {
+  /** Holds the groups' file systems and, unless `catalogUrl` says otherwise, the catalog. */
+  readonly dataDir: string;
+  /** Where the gateway listens; any free port of 127.0.0.1 unless given. */
+  readonly http?: { readonly hostname: string; readonly port: number };
+  readonly trackers?: number;
+  readonly ids?: number;
+  readonly groups?: number;
+  /** Storages of each group. */
+  readonly storages?: number;
+  readonly catalogUrl?: string;
+  /** Made anew unless given. */
+  readonly secret?: string;
+  readonly delivery?: DeliveryMode;
+  readonly writeKey?: string;
+  readonly heartbeatIntervalMs?: number;
+  readonly trashGraceMs?: number;
+  readonly reserveBytes?: number;
+  readonly log?: Log;
+}
+
+const defaults = {
+  trackers: 2,
+  ids: 1,
+  groups: 1,
+  storages: 2,
+  delivery: "auto" as DeliveryMode,
+  heartbeatIntervalMs: 1_000,
+  missedBeats: 3,
+  capabilityTtlMs: 60_000,
+  segmentIds: 65_536,
+  leaseIds: 1_024,
+  reserveBytes: 1024 ** 3,
+  trashGraceMs: 24 * 3600 * 1000,
+  reapIntervalMs: 60_000,
+};
+
+const loopback = "127.0.0.1";
+
+/**
+ * All roles in this process, over real sockets and files: `dsm up` and the tests use the same.
+ * @throws DsmError with the first member that could not start; those before it are stopped again
+ */
+export async function startCluster(options: ClusterOptions): Promise<Cluster> {
+  const dataDir = resolve(options.dataDir);
+  await makeDataDir(dataDir);
+  const catalogUrl = options.catalogUrl ?? `sqlite:${join(dataDir, "catalog.db")}`;
+  await migrateCatalog(catalogUrl);
+  await using cleanup = new AsyncDisposableStack();
+  const catalog = cleanup.use(await openCatalog(catalogUrl));
+  const cluster = cleanup.use(new Cluster({ ...options, dataDir }, catalog));
+  await cluster.start();
+  cleanup.move();
+  return cluster;
+}
+
+export class Cluster implements AsyncDisposable {
+  readonly secret: string;
+  readonly catalog: Catalog;
+  readonly trackers: readonly EndpointMember[];
+  readonly ids: readonly EndpointMember[];
+  readonly storages: ReadonlyArray<Member<Storage>>;
+  readonly gateway: Member<Gateway>;
+  readonly #options: ClusterOptions;
+  readonly #proof: ClusterSecret;
+  readonly #log: Log;
+
+  /** Use startCluster. */
+  constructor(options: ClusterOptions, catalog: Catalog) {
+    this.#options = options;
+    this.#log = options.log ?? silentLog;
+    this.catalog = catalog;
+    this.secret = options.secret ?? makeSecret();
+    this.#proof = clusterSecret(this.secret);
+    this.trackers = numbered("tracker", options.trackers ?? defaults.trackers).map((name) =>
+      this.#tracker(name),
+    );
+    this.ids = numbered("id", options.ids ?? defaults.ids).map((name) => this.#idServer(name));
+    this.storages = this.groupNames.flatMap((group) =>
+      numbered(`${group}-s`, options.storages ?? defaults.storages).map((id) =>
+        this.#storage(id, group),
+      ),
+    );
+    this.gateway = this.#gateway();
+  }
+
+  /** Where the gateway is, as `http://host:port`. */
+  get http(): string {
+    return this.gateway.running.url;
+  }
+
+  get trackerEndpoints(): string[] {
+    return this.trackers.map((tracker) => tracker.endpoint);
+  }
+
+  get groupNames(): string[] {
+    return numbered("g", this.#options.groups ?? defaults.groups);
+  }
+
+  groupRoot(group: string): string {
+    return join(this.#options.dataDir, "groups", group);
+  }
+
+  /** A client of this cluster; its owner closes it. */
+  client(): DsmClient {
+    return new DsmClient({ trackers: this.trackerEndpoints, secret: this.secret });
+  }
+
+  /** In the order in which each finds those that it needs. */
+  async start(): Promise<void> {
+    for (const member of [...this.trackers, ...this.ids]) await member.start();
+    await Promise.all(this.storages.map((storage) => storage.start()));
+    await this.gateway.start();
+  }
+
+  /** Stops in order, so that nothing under way is lost: first those that take requests. */
+  async drain(): Promise<void> {
+    await this.gateway.drain();
+    await Promise.all(this.storages.map((storage) => storage.drain()));
+    await Promise.all([...this.trackers, ...this.ids].map((member) => member.drain()));
+    await this.catalog.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.drain();
+  }
+
+  #tracker(name: string) {
+    const { heartbeatIntervalMs = defaults.heartbeatIntervalMs } = this.#options;
+    const { missedBeats, capabilityTtlMs } = defaults;
+    return new EndpointMember(name, (port) =>
+      startTracker({
+        hostname: loopback,
+        port,
+        secret: this.#proof,
+        catalog: this.catalog,
+        heartbeatIntervalMs,
+        missedBeats,
+        capabilityTtlMs,
+        log: this.#log.child({ member: name }),
+      }),
+    );
+  }
+
+  #idServer(name: string) {
+    const { segmentIds } = defaults;
+    return new EndpointMember(name, (port) =>
+      startIdServer({
+        hostname: loopback,
+        port,
+        secret: this.#proof,
+        catalog: this.catalog,
+        segmentIds,
+        log: this.#log.child({ member: name }),
+      }),
+    );
+  }
+
+  #storage(id: string, group: string) {
+    const { leaseIds, reapIntervalMs } = defaults;
+    const { trashGraceMs = defaults.trashGraceMs, reserveBytes = defaults.reserveBytes } =
+      this.#options;
+    return new Member(id, 0, (port) =>
+      startStorage({
+        id,
+        group,
+        root: this.groupRoot(group),
+        hostname: loopback,
+        port,
+        trackers: this.trackerEndpoints,
+        idServers: this.ids.map((server) => server.endpoint),
+        secret: this.#proof,
+        catalog: this.catalog,
+        leaseIds,
+        reserveBytes,
+        trashGraceMs,
+        reapIntervalMs,
+        log: this.#log.child({ member: id }),
+      }),
+    );
+  }
+
+  #gateway() {
+    const { http = { hostname: loopback, port: 0 }, delivery = defaults.delivery } = this.#options;
+    return new Member("gateway", http.port, (port) =>
+      startGateway({
+        hostname: http.hostname,
+        port,
+        trackers: this.trackerEndpoints,
+        secret: this.secret,
+        delivery,
+        mounts: new Map(this.groupNames.map((group) => [group, this.groupRoot(group)])),
+        writeKey: this.#options.writeKey,
+        log: this.#log.child({ member: "gateway" }),
+      }),
+    );
+  }
+}
+
+/** A member of the TCP plane; it is known by an address that outlives its restarts. */
+export class EndpointMember extends Member<RpcServer> {
+  #endpoint: string | undefined;
+
+  constructor(name: string, start: (port: number) => RpcServer) {
+    super(name, 0, (port) => {
+      const server = start(port);
+      this.#endpoint = server.endpoint;
+      return Promise.resolve(server);
+    });
+  }
+
+  /** `host:port`, also while it is down. @throws Error before its first start */
+  get endpoint(): string {
+    if (this.#endpoint === undefined) throw new Error(`${this.name} was never started`);
+    return this.#endpoint;
+  }
+}
+
+function numbered(prefix: string, count: number): string[] {
+  return Array.from({ length: count }, (_, i) => `${prefix}${i + 1}`);
+}
+
+function makeSecret(): string {
+  return Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("hex");
+}
+
+async function makeDataDir(dataDir: string): Promise<void> {
+  try {
+    await mkdir(dataDir, { recursive: true });
+  } catch (cause) {
+    const code = systemErrorCode(cause) ?? String(cause);
+    throw new DsmError("DATA_NOT_WRITABLE", `the data folder ${dataDir} cannot be made: ${code}`, {
+      cause,
+      remedy: "choose a folder that this user may write with --data",
+    });
+  }
+}

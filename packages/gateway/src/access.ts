@@ -1,0 +1,39 @@
+import { DsmError, sameProof } from "@dsm/protocol";
+
+/**
+ * Who may write and list. Reading is public; the rest needs the write key, and only a gateway
+ * that listens on loopback may go without one (design, invariant 7).
+ */
+export interface Access {
+  /** @throws DsmError UNAUTHENTICATED or FORBIDDEN */
+  assertMayWrite(request: Request): void;
+}
+
+/** @throws DsmError BAD_CONFIG when the gateway would be open to more than this machine */
+export function accessFor(hostname: string, writeKey: string | undefined): Access {
+  if (writeKey === undefined && !isLoopback(hostname)) {
+    throw new DsmError("BAD_CONFIG", `a gateway on ${hostname} would let anyone write and list`, {
+      remedy: "give it a key (--write-key or DSM_WRITE_KEY), or listen on 127.0.0.1",
+    });
+  }
+  return {
+    assertMayWrite(request) {
+      if (writeKey === undefined) return;
+      const key = /^Bearer (.+)$/.exec(request.headers.get("Authorization") ?? "")?.[1];
+      if (key === undefined) {
+        throw new DsmError("UNAUTHENTICATED", "writing and listing need a key", {
+          remedy: "send it as Authorization: Bearer KEY",
+        });
+      }
+      if (!sameProof(key, writeKey)) {
+        throw new DsmError("FORBIDDEN", "the key is not the write key of this gateway", {
+          remedy: "ask whoever runs the gateway for the key",
+        });
+      }
+    },
+  };
+}
+
+function isLoopback(hostname: string): boolean {
+  return hostname === "localhost" || hostname === "::1" || /^127(\.\d{1,3}){3}$/.test(hostname);
+}

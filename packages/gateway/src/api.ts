@@ -1,0 +1,74 @@
+import type { DsmClient } from "@dsm/client";
+import { assertFileId, assertUser, DsmError, limits, type ListPage } from "@dsm/protocol";
+import { Hono } from "hono";
+import type { Access } from "./access.ts";
+
+/** The JSON API, below /api/v1. */
+export function apiApp(client: DsmClient, access: Access): Hono {
+  const app = new Hono();
+  app.get("/files", async (c) => {
+    access.assertMayWrite(c.req.raw);
+    return c.json(await listFiles(client, new URL(c.req.url).searchParams));
+  });
+  app.get("/files/:user/*", async (c) => {
+    access.assertMayWrite(c.req.raw);
+    const { user, fileId } = target(c.req.url);
+    return c.json(await client.stat(user, fileId));
+  });
+  app.get("/cluster", async (c) => {
+    access.assertMayWrite(c.req.raw);
+    return c.json(await client.status());
+  });
+  return app;
+}
+
+const listParameters = new Set(["user", "prefix", "after", "limit"]);
+
+/** @throws DsmError BAD_REQUEST for a parameter that is missing, unknown or out of bounds */
+function listFiles(client: DsmClient, query: URLSearchParams): Promise<ListPage> {
+  for (const name of query.keys()) {
+    if (!listParameters.has(name)) throw badParameter(name, "is unknown");
+  }
+  const user = query.get("user");
+  if (user === null) throw badParameter("user", "is missing");
+  const limit = query.get("limit") ?? String(limits.listDefault);
+  const limitNumber = /^\d{1,6}$/.test(limit) ? Number(limit) : 0;
+  if (limitNumber < 1 || limitNumber > limits.listMax) {
+    throw badParameter("limit", `must be a number from 1 to ${limits.listMax}`);
+  }
+  const prefix = query.get("prefix");
+  const after = query.get("after");
+  return client.list({
+    user: assertUser(user),
+    limit: limitNumber,
+    ...(prefix === null ? {} : { prefix: bounded("prefix", prefix) }),
+    ...(after === null ? {} : { after: bounded("after", after) }),
+  });
+}
+
+function bounded(name: string, value: string): string {
+  if (Buffer.byteLength(value) <= limits.fileIdMaxBytes) return value;
+  throw badParameter(name, `has more than ${limits.fileIdMaxBytes} bytes`);
+}
+
+function badParameter(name: string, why: string): DsmError {
+  return new DsmError("BAD_REQUEST", `the parameter ${name} ${why}`, {
+    remedy: "use /api/v1/files?user=U&prefix=P&limit=N&after=ID",
+  });
+}
+
+/** The file id may hold slashes; it is taken from the URL as it was sent. */
+function target(url: string): { user: string; fileId: string } {
+  const [, user, fileId] = /\/api\/v1\/files\/([^/?#]+)\/([^?#]+)/.exec(url) ?? [];
+  try {
+    return {
+      user: assertUser(decodeURIComponent(user ?? "")),
+      fileId: assertFileId(decodeURIComponent(fileId ?? "")),
+    };
+  } catch (cause) {
+    if (cause instanceof DsmError) throw cause;
+    throw new DsmError("BAD_NAME", "the file id in the URL is not percent-encoded UTF-8", {
+      cause,
+    });
+  }
+}

@@ -1,0 +1,32 @@
+import type { DsmClient, LocatedFile } from "@dsm/client";
+import { type BodySource, localSource, planResponse, respond } from "@dsm/delivery";
+import { parseMediaTarget } from "@dsm/protocol";
+import type { Delivery } from "./delivery-choice.ts";
+
+export interface MediaReadsOptions {
+  readonly client: DsmClient;
+  readonly delivery: Delivery;
+}
+
+/** GET and HEAD of one file: locate it, plan the answer, take the bytes from disk or a storage. */
+export async function readMedia(options: MediaReadsOptions, request: Request): Promise<Response> {
+  const { client, delivery } = options;
+  const { user, fileId, query } = parseMediaTarget(request.url);
+  const located = await client.locateFile(user, fileId, request.signal);
+  const download = query.get("download") === "1";
+  const { method, headers } = request;
+  const plan = planResponse({ method, headers, download }, located.file);
+  const root = await delivery.mountOf(located.file.group);
+  const source =
+    root === undefined
+      ? proxySource(client, located, request.signal)
+      : localSource(root, located.file);
+  return respond(plan, source);
+}
+
+/** Streams through from a storage, and from another one when that dies in the middle. */
+function proxySource(client: DsmClient, located: LocatedFile, signal: AbortSignal): BodySource {
+  return {
+    open: (start, endExclusive) => client.openLocated(located, { start, endExclusive, signal }),
+  };
+}

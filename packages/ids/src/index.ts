@@ -1,0 +1,2 @@
+export * from "./id-server.ts";
+export * from "./segment-allocator.ts";

@@ -1,0 +1,88 @@
+import type { Catalog, Change } from "@dsm/catalog";
+import { type BlobId, DsmError, limits } from "@dsm/protocol";
+import type { Journal } from "./journal.ts";
+
+interface Waiting {
+  readonly change: Change;
+  readonly resolve: (inForce: boolean) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * Commits changes in groups: while one group is on its way, the next one gathers. A group costs
+ * one journal write, one fdatasync and one catalog statement, however many uploads are in it.
+ */
+export class Committer {
+  readonly #journal: Journal;
+  readonly #catalog: Catalog;
+  #waiting: Waiting[] = [];
+  #running = false;
+
+  constructor(journal: Journal, catalog: Catalog) {
+    this.#journal = journal;
+    this.#catalog = catalog;
+  }
+
+  /**
+   * @returns false when another change of the same file came first; nothing of this one is left
+   * @throws DsmError STORAGE_FAILED before the catalog was asked, so that the change is certainly
+   * not in force; CATALOG_UNAVAILABLE (as CommitInDoubt) when nobody knows whether it is
+   */
+  commit(change: Change): Promise<boolean> {
+    const { promise, resolve, reject } = Promise.withResolvers<boolean>();
+    this.#waiting.push({ change, resolve, reject });
+    if (!this.#running) void this.#run();
+    return promise;
+  }
+
+  async #run(): Promise<void> {
+    this.#running = true;
+    while (this.#waiting.length > 0) {
+      const group = this.#waiting.splice(0, limits.commitBatchMax);
+      try {
+        const inForce = await this.#commitGroup(group.map((waiting) => waiting.change));
+        for (const [i, waiting] of group.entries()) waiting.resolve(inForce[i] === true);
+      } catch (error) {
+        for (const waiting of group) waiting.reject(error);
+      }
+    }
+    this.#running = false;
+  }
+
+  async #commitGroup(changes: readonly Change[]): Promise<boolean[]> {
+    await this.#journal.append(changes);
+    const inForce = await this.#tellCatalog(changes);
+    const lost = changes.filter((_, i) => inForce[i] !== true);
+    if (lost.length > 0) {
+      const atMs = Date.now();
+      await this.#journal.append(lost.map((change) => ({ kind: "abort", id: idOf(change), atMs })));
+    }
+    return inForce;
+  }
+
+  async #tellCatalog(changes: readonly Change[]): Promise<boolean[]> {
+    try {
+      return await this.#catalog.commit(changes);
+    } catch (cause) {
+      throw new CommitInDoubt(DsmError.from(cause, "the catalog statement"));
+    }
+  }
+}
+
+/**
+ * The catalog was asked and did not answer: the row may be there or not. The blob must stay, for
+ * a row without its bytes would be damage while bytes without a row are only an orphan.
+ */
+export class CommitInDoubt extends DsmError {
+  constructor(cause: DsmError) {
+    super("CATALOG_UNAVAILABLE", `the commit got no answer from the catalog: ${cause.message}`, {
+      cause,
+      remedy: "try again when the catalog is back",
+    });
+    this.name = "CommitInDoubt";
+  }
+}
+
+function idOf(change: Change): BlobId {
+  return change.kind === "put" ? change.file.blobId : change.id;
+}

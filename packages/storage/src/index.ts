@@ -1,0 +1,2 @@
+export { decodeRecord, encodeRecord, type JournalRecord } from "./journal-record.ts";
+export { startStorage, type Storage, type StorageOptions } from "./storage.ts";

@@ -1,0 +1,48 @@
+import {
+  blobIdSchema,
+  countSchema,
+  fileIdSchema,
+  fileInfoSchema,
+  nameSchema,
+  timeMsSchema,
+} from "@dsm/protocol";
+import { z } from "zod";
+
+/**
+ * One line of a journal: the CRC-32 of the JSON in 8 hex digits, a space, the JSON. A put is
+ * written before its catalog row and a delete before it is acknowledged; `abort` closes a record
+ * whose catalog statement did not happen. The version orders the records of one file.
+ */
+const recordSchema = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("put"), file: fileInfoSchema, replaces: blobIdSchema.optional() }),
+  z.object({
+    kind: z.literal("delete"),
+    user: nameSchema,
+    fileId: fileIdSchema,
+    group: nameSchema,
+    id: blobIdSchema,
+    version: countSchema,
+    replaces: blobIdSchema,
+    atMs: timeMsSchema,
+  }),
+  z.object({ kind: z.literal("abort"), id: blobIdSchema, atMs: timeMsSchema }),
+]);
+
+export type JournalRecord = z.infer<typeof recordSchema>;
+
+export function encodeRecord(record: JournalRecord): string {
+  const json = JSON.stringify(record);
+  return `${checksum(json)} ${json}\n`;
+}
+
+/** @returns the record, or undefined for a line that a crash cut short or a disk damaged */
+export function decodeRecord(line: string): JournalRecord | undefined {
+  const json = line.slice(9);
+  if (line[8] !== " " || line.slice(0, 8) !== checksum(json)) return undefined;
+  const parsed = recordSchema.safeParse(JSON.parse(json));
+  return parsed.success ? parsed.data : undefined;
+}
+
+function checksum(json: string): string {
+  return Bun.hash.crc32(json).toString(16).padStart(8, "0");
+}

@@ -1,0 +1,196 @@
+import type { Catalog } from "@dsm/catalog";
+import { type HttpServer, serveHttp } from "@dsm/delivery";
+import type { Log } from "@dsm/log";
+import { type ClusterSecret, DsmError, softwareVersion, type StorageState } from "@dsm/protocol";
+import { RpcPool } from "@dsm/rpc";
+import { Beats } from "./beats.ts";
+import { BlobStore } from "./blob-store.ts";
+import { Committer } from "./committer.ts";
+import { dataApp } from "./data-app.ts";
+import { FileWrites } from "./file-writes.ts";
+import { claimGroupRoot } from "./group-root.ts";
+import { IdLease } from "./id-lease.ts";
+import { Journal } from "./journal.ts";
+import { Reaper } from "./reaper.ts";
+import { type Space, spaceOf } from "./space.ts";
+
+export interface StorageOptions {
+  readonly id: string;
+  readonly group: string;
+  /** Where the group file system is mounted. */
+  readonly root: string;
+  readonly hostname: string;
+  readonly port: number;
+  /** Where trackers, gateways and clients reach the data port; else what it listens on. */
+  readonly dataUrl?: string | undefined;
+  /** Where the public reaches it; else dataUrl. */
+  readonly publicUrl?: string | undefined;
+  readonly trackers: readonly string[];
+  readonly idServers: readonly string[];
+  readonly secret: ClusterSecret;
+  readonly catalog: Catalog;
+  /** Ids leased at a time. */
+  readonly leaseIds: number;
+  /** The storage is full when the group file system has less free than this. */
+  readonly reserveBytes: number;
+  readonly trashGraceMs: number;
+  readonly reapIntervalMs: number;
+  readonly log: Log;
+}
+
+/** How long `drain` waits for requests that are under way. */
+const drainTimeoutMs = 30_000;
+
+/** Starts a storage; it is a member of its group when every tracker that lives has heard of it. */
+export async function startStorage(options: StorageOptions): Promise<Storage> {
+  await claimGroupRoot(options.root, options.group);
+  const incarnation = crypto.randomUUID();
+  await using cleanup = new AsyncDisposableStack();
+  const journal = cleanup.use(await Journal.open(options.root, options.id, incarnation));
+  const storage = new Storage(options, incarnation, journal, await spaceOf(options.root));
+  await storage.open();
+  cleanup.move();
+  return storage;
+}
+
+export class Storage implements AsyncDisposable {
+  readonly id: string;
+  readonly group: string;
+  readonly reaper: Reaper;
+  readonly #options: StorageOptions;
+  readonly #incarnation: string;
+  readonly #journal: Journal;
+  readonly #idServers: RpcPool;
+  readonly #writes: FileWrites;
+  #space: Space;
+  #draining = false;
+  #server!: HttpServer;
+  #beats!: Beats;
+
+  /** Use startStorage. */
+  constructor(options: StorageOptions, incarnation: string, journal: Journal, space: Space) {
+    this.id = options.id;
+    this.group = options.group;
+    this.#options = options;
+    this.#incarnation = incarnation;
+    this.#journal = journal;
+    this.#space = space;
+    const { group, catalog, secret, leaseIds } = options;
+    const blobs = new BlobStore(options.root);
+    this.#idServers = new RpcPool({ endpoints: options.idServers, role: "storage", secret });
+    const ids = new IdLease(
+      { lease: (count) => this.#idServers.call("lease", { count }) },
+      leaseIds,
+    );
+    const committer = new Committer(journal, catalog);
+    this.#writes = new FileWrites({ group, catalog, blobs, ids, committer });
+    this.reaper = new Reaper({ ...options, blobs });
+  }
+
+  get dataUrl(): string {
+    return this.#options.dataUrl ?? this.#server.url;
+  }
+
+  get port(): number {
+    return this.#server.port;
+  }
+
+  get draining(): boolean {
+    return this.#draining;
+  }
+
+  /** Listens and begins to beat. @throws DsmError ADDRESS_IN_USE */
+  async open(): Promise<void> {
+    const { root, group, secret, catalog, hostname, port, trackers, log } = this.#options;
+    const app = dataApp({
+      root,
+      group,
+      secret,
+      writes: this.#writes,
+      current: async (user, fileId) => (await catalog.current(user, fileId))?.file,
+      admitWrite: (announcedBytes) => this.#admitWrite(announcedBytes),
+    });
+    this.#server = await serveHttp({
+      engine: "sendfile",
+      hostname,
+      port,
+      fetch: (request) => app.fetch(request),
+      onFault: (err) => log.warn({ err }, "data port: request failed"),
+    });
+    this.#beats = new Beats({
+      trackers,
+      secret,
+      log,
+      state: () => this.#state(),
+      onDrainWish: (draining) => void this.setDraining(draining),
+    });
+    await this.#beats.beatNow();
+  }
+
+  /** Takes no new requests from trackers while draining; says so to all of them at once. */
+  async setDraining(draining: boolean): Promise<void> {
+    if (this.#draining === draining) return;
+    this.#draining = draining;
+    this.#options.log.info({ storage: this.id, draining }, "draining changed");
+    await this.#beats.beatNow();
+  }
+
+  /** Stops in order: named no longer, requests under way end, then everything is closed. */
+  async drain(): Promise<void> {
+    this.#draining = true;
+    await this.#beats.leave();
+    await this.#server.drain(drainTimeoutMs);
+    await this.#close();
+  }
+
+  /** Stops at once, as if the process had died: nobody is told. */
+  async kill(): Promise<void> {
+    this.#beats.kill();
+    this.#server.kill();
+    await this.#close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.drain();
+  }
+
+  async #close(): Promise<void> {
+    await this.reaper[Symbol.asyncDispose]();
+    this.#idServers.close();
+    await this.#journal[Symbol.asyncDispose]();
+  }
+
+  async #state(): Promise<StorageState> {
+    this.#space = await spaceOf(this.#options.root);
+    return {
+      storageId: this.id,
+      group: this.group,
+      dataUrl: this.dataUrl,
+      publicUrl: this.#options.publicUrl ?? this.dataUrl,
+      ...this.#space,
+      full: this.#space.freeBytes < this.#options.reserveBytes,
+      activeRequests: this.#server.activeRequests,
+      draining: this.#draining,
+      incarnation: this.#incarnation,
+      softwareVersion,
+    };
+  }
+
+  /** @throws DsmError DRAINING or STORAGE_FULL */
+  #admitWrite(announcedBytes = 0): void {
+    if (this.#draining) {
+      throw new DsmError("DRAINING", `storage ${this.id} takes no new uploads, it is draining`, {
+        remedy: "send it to another storage of the group",
+      });
+    }
+    const { reserveBytes } = this.#options;
+    if (this.#space.freeBytes - announcedBytes >= reserveBytes) return;
+    const { freeBytes } = this.#space;
+    throw new DsmError(
+      "STORAGE_FULL",
+      `group ${this.group} has ${freeBytes} bytes free, keeps ${reserveBytes} in reserve, and ` +
+        `the upload has ${announcedBytes}`,
+      { remedy: "add space to the group file system or delete files" },
+    );
+  }
+}

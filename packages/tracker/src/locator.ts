@@ -1,0 +1,86 @@
+import type { Catalog } from "@dsm/catalog";
+import {
+  type ClusterSecret,
+  DsmError,
+  type FileInfo,
+  type Location,
+  type RequestOf,
+  signCapability,
+} from "@dsm/protocol";
+import type { Membership } from "./membership.ts";
+import { canServe, roomiestGroup, whyNoneServes } from "./placement.ts";
+import { Ranking } from "./ranking.ts";
+
+export interface LocatorOptions {
+  readonly catalog: Catalog;
+  readonly membership: Membership;
+  readonly secret: ClusterSecret;
+  readonly capabilityTtlMs: number;
+  readonly startedAtMs: number;
+  readonly now: () => number;
+}
+
+/** Answers locate and stat: user → group → live storages, with a capability for them. */
+export class Locator {
+  readonly #options: LocatorOptions;
+  readonly #ranking = new Ranking();
+
+  constructor(options: LocatorOptions) {
+    this.#options = options;
+  }
+
+  /** @throws DsmError USER_NOT_FOUND, FILE_NOT_FOUND, GROUP_UNAVAILABLE, STORAGE_FULL, … */
+  async locate(request: RequestOf<"locate">): Promise<Location> {
+    const { user, intent, fileId } = request;
+    const pinned = intent === "read" && fileId !== undefined;
+    const file = pinned ? await this.stat(user, fileId) : undefined;
+    const group = file?.group ?? (await this.#groupOf(request));
+    const storages = this.#storagesOf(group, intent);
+    const expiresAtMs = this.#options.now() + this.#options.capabilityTtlMs;
+    const claims = { intent, user, group, expiresAtMs };
+    const capability = signCapability(this.#options.secret, {
+      ...claims,
+      ...(fileId === undefined ? {} : { fileId }),
+      ...(file === undefined ? {} : { file }),
+    });
+    return { group, storages, capability, expiresAtMs, ...(file === undefined ? {} : { file }) };
+  }
+
+  /** @throws DsmError USER_NOT_FOUND or FILE_NOT_FOUND */
+  async stat(user: string, fileId: string): Promise<FileInfo> {
+    const current = await this.#options.catalog.current(user, fileId);
+    if (current?.file !== undefined) return current.file;
+    await this.#knownGroupOf(user);
+    throw new DsmError("FILE_NOT_FOUND", `user ${user} has no file ${JSON.stringify(fileId)}`, {
+      remedy: `see dsm list --user ${user}`,
+    });
+  }
+
+  async #groupOf(request: RequestOf<"locate">): Promise<string> {
+    const { user, intent } = request;
+    if (intent === "read") return this.#knownGroupOf(user);
+    const { catalog, membership, now } = this.#options;
+    const known = await catalog.groupOf(user);
+    if (known !== undefined) return known;
+    // The catalog keeps the first group that any tracker writes: all answer with that one.
+    return catalog.assignGroup(user, roomiestGroup(membership.members(now())), now());
+  }
+
+  async #knownGroupOf(user: string): Promise<string> {
+    const group = await this.#options.catalog.groupOf(user);
+    if (group !== undefined) return group;
+    throw new DsmError("USER_NOT_FOUND", `there is no user ${user}`, {
+      remedy: "a user comes to be with the first upload",
+    });
+  }
+
+  #storagesOf(group: string, intent: "read" | "write"): Location["storages"] {
+    const { membership, now, startedAtMs } = this.#options;
+    const members = membership.membersOf(group, now());
+    const able = members.filter((member) => canServe(member, intent));
+    if (able.length === 0) throw whyNoneServes(group, members, startedAtMs);
+    return this.#ranking
+      .bestFirst(able)
+      .map(({ storageId, dataUrl, publicUrl }) => ({ storageId, dataUrl, publicUrl }));
+  }
+}

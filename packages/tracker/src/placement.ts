@@ -1,0 +1,58 @@
+import { DsmError, type Intent, type Member } from "@dsm/protocol";
+
+/**
+ * The group for a new user: the one with most room among those that can take a write now. All
+ * members share one file system, so the room of a group is what its best member says.
+ * @throws DsmError GROUP_UNAVAILABLE or STORAGE_FULL
+ */
+export function roomiestGroup(members: readonly Member[]): string {
+  let best: Member | undefined;
+  for (const member of members) {
+    if (!canServe(member, "write")) continue;
+    if (best === undefined || roomier(member, best)) best = member;
+  }
+  if (best !== undefined) return best.group;
+  if (members.some((member) => member.online && member.full)) throw allFull("the cluster");
+  throw new DsmError("GROUP_UNAVAILABLE", "no storage of any group is live for a new user", {
+    remedy: "start a storage (dsm storage), and see dsm status",
+  });
+}
+
+function roomier(a: Member, b: Member): boolean {
+  // The name decides between equals, so that every tracker decides alike.
+  return a.freeBytes === b.freeBytes ? a.group < b.group : a.freeBytes > b.freeBytes;
+}
+
+export function canServe(member: Member, intent: Intent): boolean {
+  return member.online && !member.draining && !(intent === "write" && member.full);
+}
+
+/** Why no member of the group can serve, in the words of design section 2. */
+export function whyNoneServes(
+  group: string,
+  members: readonly Member[],
+  trackerStartedAtMs: number,
+): DsmError {
+  const remedy = `start a storage of group ${group}, and see dsm status`;
+  const unavailable = (why: string) => new DsmError("GROUP_UNAVAILABLE", why, { remedy });
+  const lastBeatAtMs = Math.max(...members.map((member) => member.lastBeatAtMs));
+  if (members.length === 0) {
+    const since = new Date(trackerStartedAtMs).toISOString();
+    return unavailable(
+      `no storage of group ${group} has joined since this tracker started ${since}`,
+    );
+  }
+  const online = members.filter((member) => member.online);
+  if (online.length === 0) {
+    const since = new Date(lastBeatAtMs).toISOString();
+    return unavailable(`group ${group} has had no live storage since ${since}`);
+  }
+  if (online.some((member) => !member.draining)) return allFull(`group ${group}`);
+  return unavailable(`all live storages of group ${group} are draining`);
+}
+
+function allFull(what: string): DsmError {
+  return new DsmError("STORAGE_FULL", `${what} has no storage with room for more`, {
+    remedy: "add space to the group file system or delete files",
+  });
+}

@@ -1,0 +1,110 @@
+import type { Catalog } from "@dsm/catalog";
+import type { Log } from "@dsm/log";
+import {
+  type ClusterSecret,
+  DsmError,
+  type Member,
+  softwareVersion,
+  type TrackerStatus,
+} from "@dsm/protocol";
+import { type RpcHandlers, type RpcServer, serveRpc } from "@dsm/rpc";
+import { Locator } from "./locator.ts";
+import { Membership } from "./membership.ts";
+
+export interface TrackerOptions {
+  readonly hostname: string;
+  readonly port: number;
+  readonly secret: ClusterSecret;
+  readonly catalog: Catalog;
+  readonly heartbeatIntervalMs: number;
+  readonly missedBeats: number;
+  /** How long a capability that this tracker signs is good. */
+  readonly capabilityTtlMs: number;
+  readonly log: Log;
+}
+
+/** Starts a tracker. Its memory is empty at first and complete after one heartbeat interval. */
+export function startTracker(options: TrackerOptions): RpcServer {
+  const { hostname, port, secret, catalog, capabilityTtlMs, log } = options;
+  const startedAtMs = Date.now();
+  const membership = new Membership(options);
+  const locator = new Locator({
+    catalog,
+    membership,
+    secret,
+    capabilityTtlMs,
+    startedAtMs,
+    now: Date.now,
+  });
+  return serveRpc({
+    hostname,
+    port,
+    secret,
+    role: "tracker",
+    handlers: {
+      ...membershipHandlers(membership, options),
+      ping: () => ({ role: "tracker", nowMs: Date.now() }),
+      locate: (request) => locator.locate(request),
+      stat: ({ user, fileId }) => locator.stat(user, fileId),
+      list: (query) => listFiles(catalog, query),
+      status: () => statusOf(membership.members(Date.now()), startedAtMs),
+      assign: (request) => assign(catalog, membership, request),
+    },
+    onFault: (error, peer) => log.warn({ err: error, peer }, "tracker: request failed"),
+  });
+}
+
+function membershipHandlers(membership: Membership, options: TrackerOptions): RpcHandlers {
+  const { heartbeatIntervalMs, log } = options;
+  return {
+    join: (state) => {
+      membership.join(state, Date.now());
+      log.info({ storage: state.storageId, group: state.group, url: state.dataUrl }, "joined");
+      return { heartbeatIntervalMs };
+    },
+    heartbeat: (state) => membership.heartbeat(state, Date.now()),
+    leave: ({ storageId, incarnation }) => {
+      membership.leave(storageId, incarnation);
+      log.info({ storage: storageId }, "left");
+      return {};
+    },
+    drain: ({ storageId, draining }) => {
+      membership.wishDrain(storageId, draining);
+      log.info({ storage: storageId, draining }, "drain asked");
+      return {};
+    },
+  };
+}
+
+async function listFiles(catalog: Catalog, query: Parameters<Catalog["list"]>[0]) {
+  const page = await catalog.list(query);
+  if (page.files.length > 0 || (await catalog.groupOf(query.user)) !== undefined) return page;
+  throw new DsmError("USER_NOT_FOUND", `there is no user ${query.user}`, {
+    remedy: "a user comes to be with the first upload",
+  });
+}
+
+async function assign(
+  catalog: Catalog,
+  membership: Membership,
+  { user, group }: { user: string; group: string },
+) {
+  if (membership.membersOf(group, Date.now()).length === 0) {
+    throw new DsmError("GROUP_UNAVAILABLE", `no storage of group ${group} has joined`, {
+      remedy: "see dsm status for the groups that there are",
+    });
+  }
+  await catalog.reassignGroup(user, group, Date.now());
+  return { group };
+}
+
+function statusOf(members: readonly Member[], startedAtMs: number): TrackerStatus {
+  const byGroup = Map.groupBy(members, (member) => member.group);
+  const groups = [...byGroup]
+    .map(([group, of]) => ({
+      group,
+      members: of.toSorted((a, b) => (a.storageId < b.storageId ? -1 : 1)),
+    }))
+    .toSorted((a, b) => (a.group < b.group ? -1 : 1));
+  return { startedAtMs, softwareVersion, groups };
+}
