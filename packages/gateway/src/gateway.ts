@@ -1,13 +1,14 @@
 import { DsmClient } from "@dsm/client";
-import { type HttpServer, problemResponse, serveHttp } from "@dsm/delivery";
+import { problemResponse } from "@dsm/delivery";
 import type { Log } from "@dsm/log";
 import { DsmError } from "@dsm/protocol";
 import { Hono } from "hono";
 import { type Access, accessFor } from "./access.ts";
 import { apiApp } from "./api.ts";
 import { deliveryFor, type DeliveryMode } from "./delivery-choice.ts";
+import { Front } from "./front.ts";
 import { readiness } from "./health.ts";
-import { readMedia } from "./media-reads.ts";
+import { type MediaReadsOptions, readMedia } from "./media-reads.ts";
 import { deleteMedia, putMedia } from "./media-writes.ts";
 
 export interface GatewayOptions {
@@ -32,9 +33,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { hostname, port, trackers, secret, log } = options;
   const access = accessFor(hostname, options.writeKey);
   const client = new DsmClient({ trackers, secret, role: "gateway" });
-  const app = gatewayApp(client, access, options);
+  const delivery = deliveryFor(options.delivery, options.mounts);
   try {
-    const server = await serveHttp({
+    // The app needs its front to tell it which bodies it may give, and the front needs the app.
+    const front: Front = await Front.open({
       engine: engineFor(options),
       hostname,
       port,
@@ -42,7 +44,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       onFault: (err) => log.warn({ err }, "gateway: request failed"),
       ...(options.reusePort === undefined ? {} : { reusePort: options.reusePort }),
     });
-    return new Gateway(server, client);
+    const app = gatewayApp({ client, access, delivery, front });
+    return new Gateway(front, client);
   } catch (error) {
     await client.close();
     throw error;
@@ -50,32 +53,32 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 }
 
 export class Gateway implements AsyncDisposable {
-  readonly #server: HttpServer;
+  readonly #front: Front;
   readonly #client: DsmClient;
 
   /** Use startGateway. */
-  constructor(server: HttpServer, client: DsmClient) {
-    this.#server = server;
+  constructor(front: Front, client: DsmClient) {
+    this.#front = front;
     this.#client = client;
   }
 
   get url(): string {
-    return this.#server.url;
+    return this.#front.url;
   }
 
   get port(): number {
-    return this.#server.port;
+    return this.#front.port;
   }
 
   /** Takes no new connections, and closes when what is under way has ended. */
   async drain(): Promise<void> {
-    await this.#server.drain(drainTimeoutMs);
+    await this.#front.drain(drainTimeoutMs);
     await this.#client.close();
   }
 
   /** Stops at once, as if the process had died. */
   async kill(): Promise<void> {
-    this.#server.kill();
+    this.#front.kill();
     await this.#client.close();
   }
 
@@ -84,10 +87,10 @@ export class Gateway implements AsyncDisposable {
   }
 }
 
-function gatewayApp(client: DsmClient, access: Access, options: GatewayOptions): Hono {
-  const reads = { client, delivery: deliveryFor(options.delivery, options.mounts) };
+function gatewayApp(parts: MediaReadsOptions & { readonly access: Access }): Hono {
+  const { client, access } = parts;
   const app = new Hono();
-  app.on(["GET", "HEAD"], "/media/*", (c) => readMedia(reads, c.req.raw));
+  app.on(["GET", "HEAD"], "/media/*", (c) => readMedia(parts, c.req.raw));
   app.put("/media/*", (c) => {
     access.assertMayWrite(c.req.raw);
     return putMedia(client, c.req.raw);
@@ -114,11 +117,7 @@ function gatewayApp(client: DsmClient, access: Access, options: GatewayOptions):
   return app;
 }
 
-/**
- * Bun.serve sends files by sendfile but drops Content-Length from streams, node:http keeps it:
- * a gateway that has the groups mounted takes the first, one that proxies takes the second.
- * docs/design/2026-11-22-two-http-engines.md
- */
+/** Sendfile where there are mounts; see Front for a group that turns out not to be among them. */
 function engineFor({ delivery, mounts }: GatewayOptions): "sendfile" | "stream" {
   return delivery !== "proxy" && mounts.size > 0 ? "sendfile" : "stream";
 }

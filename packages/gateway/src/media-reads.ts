@@ -2,10 +2,12 @@ import type { DsmClient, LocatedFile } from "@dsm/client";
 import { type BodySource, localSource, planResponse, respond } from "@dsm/delivery";
 import { parseMediaTarget } from "@dsm/protocol";
 import type { Delivery } from "./delivery-choice.ts";
+import type { Front } from "./front.ts";
 
 export interface MediaReadsOptions {
   readonly client: DsmClient;
   readonly delivery: Delivery;
+  readonly front: Pick<Front, "assertKeepsLength">;
 }
 
 /** GET and HEAD of one file: locate it, plan the answer, take the bytes from disk or a storage. */
@@ -19,14 +21,21 @@ export async function readMedia(options: MediaReadsOptions, request: Request): P
   const root = await delivery.mountOf(located.file.group);
   const source =
     root === undefined
-      ? proxySource(client, located, request.signal)
+      ? proxySource(options, located, request.signal)
       : localSource(root, located.file);
   return respond(plan, source);
 }
 
 /** Streams through from a storage, and from another one when that dies in the middle. */
-function proxySource(client: DsmClient, located: LocatedFile, signal: AbortSignal): BodySource {
+function proxySource(
+  { client, front }: MediaReadsOptions,
+  located: LocatedFile,
+  signal: AbortSignal,
+): BodySource {
   return {
-    open: (start, endExclusive) => client.openLocated(located, { start, endExclusive, signal }),
+    async open(start, endExclusive) {
+      await front.assertKeepsLength();
+      return client.openLocated(located, { start, endExclusive, signal });
+    },
   };
 }

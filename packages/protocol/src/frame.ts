@@ -60,12 +60,19 @@ export function encodeFrame(frame: Frame): Buffer {
 // RFC 8259, section 8.1: JSON between systems is UTF-8; broken UTF-8 is refused, not replaced.
 const strictUtf8 = new TextDecoder("utf-8", { fatal: true });
 
+/** A frame that comes in crumbs is joined now and then: a piece costs more than its byte. */
+const chunksMax = 1_024;
+
 /**
  * Bytes in, frames out. Knows no socket: feed it what arrived, in pieces of any size. After it
  * has thrown once the stream has no meaning any more and the connection must be closed.
  */
 export class FrameDecoder {
-  #pending: Buffer = Buffer.alloc(0);
+  /** What arrived and is not yet out as a frame; joined only once a frame can be whole. */
+  #chunks: Uint8Array[] = [];
+  #pendingBytes = 0;
+  /** No frame is whole before this many bytes are here. */
+  #neededBytes = frameHeaderBytes;
   #maxBytes: number;
 
   constructor(maxBytes: number = limits.frameMaxBytes) {
@@ -77,38 +84,60 @@ export class FrameDecoder {
     this.#maxBytes = maxBytes;
   }
 
-  /** Bytes of a frame that has not arrived whole. */
+  /** Bytes of frames that have not arrived whole or were not taken yet. */
   get pendingBytes(): number {
-    return this.#pending.length;
+    return this.#pendingBytes;
   }
 
   /**
-   * A generator, so that a frame is handled before the next one is looked at: the frame that
-   * ends the handshake may raise the limit for those behind it.
+   * The bytes are kept at once and without a copy, so the caller must not change them. The
+   * frames come one by one, so that each is handled before the next one is looked at: the frame
+   * that ends the handshake may raise the limit for those behind it. Frames that were not taken
+   * stay, and come with the next push.
    * @throws DsmError BAD_FRAME, FRAME_TOO_LARGE or UNSUPPORTED_VERSION
    */
-  *push(chunk: Uint8Array): Generator<Frame> {
-    this.#pending =
-      this.#pending.length === 0 ? Buffer.from(chunk) : Buffer.concat([this.#pending, chunk]);
+  push(chunk: Uint8Array): Generator<Frame> {
+    if (chunk.length > 0) this.#chunks.push(chunk);
+    if (this.#chunks.length >= chunksMax) this.#chunks = [joined(this.#chunks)];
+    this.#pendingBytes += chunk.length;
+    return this.#frames();
+  }
+
+  *#frames(): Generator<Frame> {
+    if (this.#pendingBytes < this.#neededBytes) return;
+    const bytes = joined(this.#chunks);
     let offset = 0;
+    this.#neededBytes = frameHeaderBytes;
     try {
-      while (this.#pending.length - offset >= frameHeaderBytes) {
-        const header = readHeader(this.#pending, offset, this.#maxBytes);
-        const end = offset + frameHeaderBytes + header.bodyBytes;
-        if (this.#pending.length < end) break;
-        const body = parseBody(this.#pending.subarray(offset + frameHeaderBytes, end));
+      while (bytes.length - offset >= frameHeaderBytes) {
+        const { bodyBytes, ...header } = readHeader(bytes, offset, this.#maxBytes);
+        const end = offset + frameHeaderBytes + bodyBytes;
+        if (bytes.length < end) {
+          this.#neededBytes = end - offset;
+          break;
+        }
+        const body = parseBody(bytes.subarray(offset + frameHeaderBytes, end));
         offset = end;
-        yield {
-          kind: header.kind,
-          type: header.type,
-          requestId: header.requestId,
-          body,
-        };
+        yield { ...header, body };
       }
     } finally {
-      this.#pending = this.#pending.subarray(offset);
+      this.#keep(bytes, offset);
     }
   }
+
+  #keep(bytes: Buffer, offset: number): void {
+    const rest = bytes.subarray(offset);
+    // A small rest is copied: as a view it would hold on to all that was read with it.
+    const small = rest.length < bytes.length / 2;
+    this.#chunks = rest.length === 0 ? [] : [small ? Buffer.from(rest) : rest];
+    this.#pendingBytes = rest.length;
+  }
+}
+
+function joined(chunks: readonly Uint8Array[]): Buffer {
+  const [first] = chunks;
+  if (first === undefined || chunks.length > 1) return Buffer.concat(chunks);
+  return Buffer.from(first.buffer, first.byteOffset, first.byteLength);
 }
 
 function readHeader(bytes: Buffer, at: number, maxBytes: number) {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { DsmError, isErrorCode, type WireError } from "./errors.ts";
+import { DsmError, isErrorCode } from "./errors.ts";
 import type { Frame } from "./frame.ts";
 import { type Role, roles } from "./messages.ts";
 import { type ClusterSecret, sameProof } from "./secret.ts";
@@ -38,7 +38,7 @@ const challengeSchema = z.object({
 });
 const proofSchema = z.object({ proof: z.string().max(64) });
 const wireErrorSchema = z.object({
-  code: z.custom<WireError["code"]>(isErrorCode),
+  code: z.string(),
   message: z.string(),
   remedy: z.string().optional(),
 });
@@ -145,6 +145,14 @@ export class AskerHandshake {
     }
     const challenge = bodyOf(frame, "challenge", challengeSchema);
     const said = transcript(this.#hello, challenge);
+    const { min, max } = this.#hello.versions;
+    if (challenge.version < min || challenge.version > max) {
+      throw new DsmError(
+        "UNSUPPORTED_VERSION",
+        `the server chose protocol version ${challenge.version}`,
+        { remedy: `this side speaks ${min} to ${max}` },
+      );
+    }
     if (!sameProof(challenge.proof, this.#secret.prove("server proof", said))) {
       throw wrongSecret("the server");
     }
@@ -161,12 +169,15 @@ export class AskerHandshake {
   }
 }
 
-/** The error that an error frame carries, with its own code where this side knows it. */
+/**
+ * The error that an error frame carries. A code that this side does not know, because the peer is
+ * newer, becomes INTERNAL and keeps its words.
+ */
 export function errorOf(frame: Frame): DsmError {
   const parsed = wireErrorSchema.safeParse(frame.body);
   if (!parsed.success) return new DsmError("BAD_FRAME", "the peer sent a malformed error");
   const { code, message, remedy } = parsed.data;
-  return new DsmError(code, message, { remedy });
+  return new DsmError(isErrorCode(code) ? code : "INTERNAL", message, { remedy });
 }
 
 function transcript(hello: Hello, terms: Omit<Challenge, "proof">): string[] {
@@ -190,6 +201,10 @@ function handshakeFrame(kind: Frame["kind"], body: unknown): Frame {
 function bodyOf<T>(frame: Frame, kind: Frame["kind"], schema: z.ZodType<T>): T {
   if (frame.kind !== kind) {
     throw new DsmError("BAD_FRAME", `expected a ${kind} frame and got ${frame.kind}`);
+  }
+  // The proofs do not cover the header, so it has only one form.
+  if (frame.type !== 0 || frame.requestId !== 0) {
+    throw new DsmError("BAD_FRAME", `the ${kind} frame has a type or a request id`);
   }
   const parsed = schema.safeParse(frame.body);
   if (parsed.success) return parsed.data;

@@ -28,6 +28,19 @@ export const limits = {
   requestTimeoutMs: 5_000,
   /** How long a failed endpoint is asked last. */
   endpointRestMs: 1_000,
+  /** A peer that takes none of the bytes that wait for it for this long is cut off. */
+  outboxStallMs: 30_000,
+  /** How long a connection that is over for us waits for its peer to close it too. */
+  lingerMs: 1_000,
+  /** Connections over the maximum that are told so at the same time; more are cut off unheard. */
+  refusedConnectionsMax: 256,
+  /** How long a server that stops waits for the requests in flight. */
+  drainTimeoutMs: 10_000,
+  /** After this much silence the kernel probes whether the peer's host still lives. */
+  keepAliveMs: 30_000,
+  /** Calls of one client that wait for an answer, and the bytes of those not yet sent. */
+  pendingCallsMax: 16_384,
+  callBacklogMaxBytes: 16 * 1024 * 1024,
 
   listDefault: 100,
   listMax: 1_000,
@@ -54,4 +67,19 @@ export const limits = {
   secretMinChars: 32,
   /** Marker and journal files aside, one directory of blobs holds no more than this. */
   blobsPerDirectoryMax: 1_024,
+
+  /** Connections of one process to a MySQL-protocol catalog. */
+  catalogConnectionsMax: 8,
+  /** Statements of one process that wait for a connection to the catalog, and for how long. */
+  catalogQueueMax: 1_024,
+  catalogQueueTimeoutMs: 2_000,
+  catalogQueryTimeoutMs: 3_000,
+  /** How long SQLite waits for a writer of another process; it blocks the thread meanwhile. */
+  catalogBusyTimeoutMs: 2_000,
+  /** Tries of one catalog statement that meets a deadlock, or a lease that others are faster at. */
+  catalogRetryMax: 32,
+  /** How long a migration waits for another process that migrates. */
+  catalogMigrateTimeoutMs: 60_000,
+  /** How long an HTTP server reads on, into nothing, when it has answered before the body's end. */
+  httpLingerMs: 1_000,
 } as const;

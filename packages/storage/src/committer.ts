@@ -1,6 +1,7 @@
 import type { Catalog, Change } from "@dsm/catalog";
-import { type BlobId, DsmError, limits } from "@dsm/protocol";
+import { DsmError, limits } from "@dsm/protocol";
 import type { Journal } from "./journal.ts";
+import type { JournalRecord } from "./journal-record.ts";
 
 interface Waiting {
   readonly change: Change;
@@ -40,8 +41,7 @@ export class Committer {
     while (this.#waiting.length > 0) {
       const group = this.#waiting.splice(0, limits.commitBatchMax);
       try {
-        const inForce = await this.#commitGroup(group.map((waiting) => waiting.change));
-        for (const [i, waiting] of group.entries()) waiting.resolve(inForce[i] === true);
+        await this.#commitGroup(group);
       } catch (error) {
         for (const waiting of group) waiting.reject(error);
       }
@@ -49,15 +49,16 @@ export class Committer {
     this.#running = false;
   }
 
-  async #commitGroup(changes: readonly Change[]): Promise<boolean[]> {
+  async #commitGroup(group: readonly Waiting[]): Promise<void> {
+    const changes = group.map((waiting) => waiting.change);
     await this.#journal.append(changes);
     const inForce = await this.#tellCatalog(changes);
-    const lost = changes.filter((_, i) => inForce[i] !== true);
-    if (lost.length > 0) {
-      const atMs = Date.now();
-      await this.#journal.append(lost.map((change) => ({ kind: "abort", id: idOf(change), atMs })));
-    }
-    return inForce;
+    const [won, lost] = [true, false].map((is) => group.filter((_, i) => inForce[i] === is));
+    // Those that are in force are done, whatever becomes of the records of the others.
+    for (const waiting of won ?? []) waiting.resolve(true);
+    if (lost === undefined || lost.length === 0) return;
+    await this.#journal.append(lost.map(({ change }) => abortOf(change)));
+    for (const waiting of lost) waiting.resolve(false);
   }
 
   async #tellCatalog(changes: readonly Change[]): Promise<boolean[]> {
@@ -83,6 +84,8 @@ export class CommitInDoubt extends DsmError {
   }
 }
 
-function idOf(change: Change): BlobId {
-  return change.kind === "put" ? change.file.blobId : change.id;
+function abortOf(change: Change): JournalRecord {
+  const { id, version } =
+    change.kind === "put" ? { id: change.file.blobId, version: change.file.version } : change;
+  return { kind: "abort", id, version, atMs: Date.now() };
 }

@@ -1,4 +1,4 @@
-import { mkdir, open } from "node:fs/promises";
+import { link, mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { groupMarkerName, markedGroup } from "@dsm/delivery";
 import { DsmError, systemErrorCode } from "@dsm/protocol";
@@ -13,7 +13,7 @@ export async function claimGroupRoot(root: string, group: string): Promise<void>
   try {
     await mkdir(join(root, "blobs"), { recursive: true });
     await mkdir(join(root, "journal"), { recursive: true });
-    await writeMarker(root, group);
+    if ((await markedGroup(root)) === undefined) await writeMarker(root, group);
   } catch (cause) {
     throw notWritable(root, cause);
   }
@@ -24,22 +24,26 @@ export async function claimGroupRoot(root: string, group: string): Promise<void>
   });
 }
 
+/**
+ * Written beside and linked into place: of storages that start at the same moment one link
+ * succeeds, and nobody ever reads a marker that is half written.
+ */
 async function writeMarker(root: string, group: string): Promise<void> {
-  let file;
+  const marker = join(root, groupMarkerName);
+  const draft = `${marker}.${crypto.randomUUID()}`;
   try {
-    // O_EXCL: of storages that start at the same moment one makes it and the others read it.
-    file = await open(join(root, groupMarkerName), "wx", 0o644);
+    await writeFile(draft, `${JSON.stringify({ group })}\n`, {
+      mode: 0o644,
+      flag: "wx",
+      flush: true,
+    });
+    await link(draft, marker);
+    await syncDirectory(root);
   } catch (error) {
-    if (systemErrorCode(error) === "EEXIST") return;
-    throw error;
-  }
-  try {
-    await file.writeFile(`${JSON.stringify({ group })}\n`);
-    await file.sync();
+    if (systemErrorCode(error) !== "EEXIST") throw error;
   } finally {
-    await file.close();
+    await rm(draft, { force: true });
   }
-  await syncDirectory(root);
 }
 
 function notWritable(root: string, cause: unknown): DsmError {

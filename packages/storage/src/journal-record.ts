@@ -25,7 +25,13 @@ const recordSchema = z.discriminatedUnion("kind", [
     replaces: blobIdSchema,
     atMs: timeMsSchema,
   }),
-  z.object({ kind: z.literal("abort"), id: blobIdSchema, atMs: timeMsSchema }),
+  z.object({
+    kind: z.literal("abort"),
+    id: blobIdSchema,
+    /** A blob that lost is tried again as a later version: the abort closes only this one. */
+    version: countSchema,
+    atMs: timeMsSchema,
+  }),
 ]);
 
 export type JournalRecord = z.infer<typeof recordSchema>;

@@ -5,32 +5,34 @@ import { encodeRecord, type JournalRecord } from "./journal-record.ts";
 import { syncDirectory } from "./sync-directory.ts";
 
 /**
- * The append-only log of one life of one storage, `journal/{storage}/{start}-{incarnation}.log`
- * on the group file system. Each life has a file of its own, so that nothing is ever appended
- * behind a line that a crash cut short.
+ * The append-only log of one life of one storage, in `journal/{storage}/` on the group file
+ * system. Each life has files of its own, so that nothing is ever appended behind a line that a
+ * crash cut short.
  */
 export class Journal implements AsyncDisposable {
-  readonly #file: FileHandle;
-  readonly #path: string;
+  readonly #root: string;
+  readonly #folder: string;
+  readonly #name: string;
+  #part = 0;
+  #file: FileHandle | undefined;
 
-  private constructor(file: FileHandle, path: string) {
-    this.#file = file;
-    this.#path = path;
+  private constructor(root: string, storageId: string, incarnation: string) {
+    this.#root = root;
+    this.#folder = join(root, "journal", storageId);
+    const startedAt = new Date().toISOString().replaceAll(/[-:.]/g, "");
+    this.#name = `${startedAt}-${incarnation}`;
   }
 
   /** @throws DsmError DATA_NOT_WRITABLE */
   static async open(root: string, storageId: string, incarnation: string): Promise<Journal> {
-    const folder = join(root, "journal", storageId);
-    const startedAt = new Date().toISOString().replaceAll(/[-:.]/g, "");
-    const path = join(folder, `${startedAt}-${incarnation}.log`);
+    const journal = new Journal(root, storageId, incarnation);
     try {
-      await mkdir(folder, { recursive: true });
-      const file = await open(path, "ax", 0o644);
-      for (const directory of [join(root, "journal"), folder]) await syncDirectory(directory);
-      return new Journal(file, path);
+      journal.#file = await journal.#openPart();
+      return journal;
     } catch (cause) {
       const code = systemErrorCode(cause) ?? String(cause);
-      throw new DsmError("DATA_NOT_WRITABLE", `the journal ${path} cannot be made: ${code}`, {
+      const what = `the journal in ${journal.#folder} cannot be made: ${code}`;
+      throw new DsmError("DATA_NOT_WRITABLE", what, {
         cause,
         remedy: "give this process a folder that it may write",
       });
@@ -39,15 +41,19 @@ export class Journal implements AsyncDisposable {
 
   /**
    * The records are durable when this resolves: one write and one fdatasync for all of them.
-   * Calls must follow one another. @throws DsmError STORAGE_FAILED
+   * Calls must follow one another. @throws DsmError STORAGE_FAILED or STORAGE_FULL
    */
   async append(records: readonly JournalRecord[]): Promise<void> {
     try {
-      await this.#file.appendFile(records.map(encodeRecord).join(""));
-      await this.#file.datasync();
+      const file = (this.#file ??= await this.#openPart());
+      await file.appendFile(records.map(encodeRecord).join(""));
+      await file.datasync();
     } catch (cause) {
+      await this.#giveUpPart();
       const code = systemErrorCode(cause) ?? String(cause);
-      throw new DsmError("STORAGE_FAILED", `the journal ${this.#path} cannot be written: ${code}`, {
+      const full = code === "ENOSPC" || code === "EDQUOT";
+      const what = `the journal in ${this.#folder} cannot be written: ${code}`;
+      throw new DsmError(full ? "STORAGE_FULL" : "STORAGE_FAILED", what, {
         cause,
         remedy: "look at the disk and the mount of the group file system",
       });
@@ -55,6 +61,27 @@ export class Journal implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#file.close();
+    await this.#file?.close();
+    this.#file = undefined;
+  }
+
+  async #openPart(): Promise<FileHandle> {
+    await mkdir(this.#folder, { recursive: true });
+    const name = `${this.#name}-${this.#part++}.log`;
+    const file = await open(join(this.#folder, name), "ax", 0o644);
+    await syncDirectory(join(this.#root, "journal"));
+    await syncDirectory(this.#folder);
+    return file;
+  }
+
+  /**
+   * After a failed write the file may end in half a line, and after a failed sync the kernel may
+   * have dropped pages and say so only once: nothing more is written to it.
+   */
+  async #giveUpPart(): Promise<void> {
+    const file = this.#file;
+    this.#file = undefined;
+    // The failure that brought us here is the one to tell; closing can add nothing to it.
+    await file?.close().catch(() => undefined);
   }
 }

@@ -12,7 +12,7 @@ import { claimGroupRoot } from "./group-root.ts";
 import { IdLease } from "./id-lease.ts";
 import { Journal } from "./journal.ts";
 import { Reaper } from "./reaper.ts";
-import { type Space, spaceOf } from "./space.ts";
+import { SpaceWatch } from "./space.ts";
 
 export interface StorageOptions {
   readonly id: string;
@@ -35,6 +35,8 @@ export interface StorageOptions {
   readonly reserveBytes: number;
   readonly trashGraceMs: number;
   readonly reapIntervalMs: number;
+  /** Several processes serve the same data port; only the first of them beats. */
+  readonly reusePort?: boolean;
   readonly log: Log;
 }
 
@@ -47,7 +49,8 @@ export async function startStorage(options: StorageOptions): Promise<Storage> {
   const incarnation = crypto.randomUUID();
   await using cleanup = new AsyncDisposableStack();
   const journal = cleanup.use(await Journal.open(options.root, options.id, incarnation));
-  const storage = new Storage(options, incarnation, journal, await spaceOf(options.root));
+  const space = cleanup.use(await SpaceWatch.open(options.root, options.log));
+  const storage = new Storage(options, incarnation, journal, space);
   await storage.open();
   cleanup.move();
   return storage;
@@ -62,13 +65,13 @@ export class Storage implements AsyncDisposable {
   readonly #journal: Journal;
   readonly #idServers: RpcPool;
   readonly #writes: FileWrites;
-  #space: Space;
+  readonly #space: SpaceWatch;
   #draining = false;
   #server!: HttpServer;
   #beats!: Beats;
 
   /** Use startStorage. */
-  constructor(options: StorageOptions, incarnation: string, journal: Journal, space: Space) {
+  constructor(options: StorageOptions, incarnation: string, journal: Journal, space: SpaceWatch) {
     this.id = options.id;
     this.group = options.group;
     this.#options = options;
@@ -101,7 +104,8 @@ export class Storage implements AsyncDisposable {
 
   /** Listens and begins to beat. @throws DsmError ADDRESS_IN_USE */
   async open(): Promise<void> {
-    const { root, group, secret, catalog, hostname, port, trackers, log } = this.#options;
+    const { root, group, secret, catalog, hostname, port, trackers, reusePort, log } =
+      this.#options;
     const app = dataApp({
       root,
       group,
@@ -116,6 +120,7 @@ export class Storage implements AsyncDisposable {
       port,
       fetch: (request) => app.fetch(request),
       onFault: (err) => log.warn({ err }, "data port: request failed"),
+      ...(reusePort === undefined ? {} : { reusePort }),
     });
     this.#beats = new Beats({
       trackers,
@@ -157,18 +162,20 @@ export class Storage implements AsyncDisposable {
   async #close(): Promise<void> {
     await this.reaper[Symbol.asyncDispose]();
     this.#idServers.close();
+    this.#space[Symbol.dispose]();
     await this.#journal[Symbol.asyncDispose]();
   }
 
   async #state(): Promise<StorageState> {
-    this.#space = await spaceOf(this.#options.root);
+    const { freeBytes, totalBytes } = await this.#space.refresh();
     return {
       storageId: this.id,
       group: this.group,
       dataUrl: this.dataUrl,
       publicUrl: this.#options.publicUrl ?? this.dataUrl,
-      ...this.#space,
-      full: this.#space.freeBytes < this.#options.reserveBytes,
+      freeBytes,
+      totalBytes,
+      full: freeBytes < this.#options.reserveBytes,
       activeRequests: this.#server.activeRequests,
       draining: this.#draining,
       incarnation: this.#incarnation,
@@ -184,8 +191,8 @@ export class Storage implements AsyncDisposable {
       });
     }
     const { reserveBytes } = this.#options;
-    if (this.#space.freeBytes - announcedBytes >= reserveBytes) return;
-    const { freeBytes } = this.#space;
+    const { freeBytes } = this.#space.now;
+    if (freeBytes - announcedBytes >= reserveBytes) return;
     throw new DsmError(
       "STORAGE_FULL",
       `group ${this.group} has ${freeBytes} bytes free, keeps ${reserveBytes} in reserve, and ` +

@@ -1,2 +1,4 @@
+export * from "./bodies.ts";
+export { MariaDb, mariaDbMissing, sharedMariaDb, startMariaDb } from "./mariadb.ts";
 export * from "./temp-dir.ts";
 export * from "./until.ts";

@@ -4,6 +4,7 @@ import {
   type ClusterSecret,
   DsmError,
   type Member,
+  type RequestOf,
   softwareVersion,
   type TrackerStatus,
 } from "@dsm/protocol";
@@ -76,10 +77,16 @@ function membershipHandlers(membership: Membership, options: TrackerOptions): Rp
   };
 }
 
-async function listFiles(catalog: Catalog, query: Parameters<Catalog["list"]>[0]) {
-  const page = await catalog.list(query);
-  if (page.files.length > 0 || (await catalog.groupOf(query.user)) !== undefined) return page;
-  throw new DsmError("USER_NOT_FOUND", `there is no user ${query.user}`, {
+async function listFiles(catalog: Catalog, query: RequestOf<"list">) {
+  const { user, limit, prefix, after } = query;
+  const page = await catalog.list({
+    user,
+    limit,
+    ...(prefix === undefined ? {} : { prefix }),
+    ...(after === undefined ? {} : { after }),
+  });
+  if (page.files.length > 0 || (await catalog.groupOf(user)) !== undefined) return page;
+  throw new DsmError("USER_NOT_FOUND", `there is no user ${user}`, {
     remedy: "a user comes to be with the first upload",
   });
 }

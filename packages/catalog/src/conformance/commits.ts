@@ -1,0 +1,95 @@
+import { expect, test } from "bun:test";
+import { limits } from "@dsm/protocol";
+import { type Backend, deletion, openShared, overwrite, put, uniqueName } from "./backend.ts";
+
+export function describeCommits(backend: Backend): void {
+  test("put, overwrite, delete and put again count versions", async () => {
+    await using catalog = await openShared(backend);
+    const user = uniqueName("ann");
+    expect(await catalog.current(user, "a")).toBeUndefined();
+    const first = put({
+      user,
+      fileId: "a",
+      sizeBytes: limits.fileMaxBytes,
+      mediaType: "x/ü".padEnd(limits.mediaTypeMaxChars, "é"),
+      modifiedAtMs: 4_102_444_800_000,
+    });
+    expect(await catalog.commit([first])).toEqual([true]);
+    expect(await catalog.current(user, "a")).toEqual({ version: 1, file: first.file });
+    const second = overwrite(first.file, { sizeBytes: 0 });
+    expect(await catalog.commit([second])).toEqual([true]);
+    expect(await catalog.current(user, "a")).toEqual({ version: 2, file: second.file });
+    expect(await catalog.commit([deletion(second.file)])).toEqual([true]);
+    expect(await catalog.current(user, "a")).toEqual({ version: 3 });
+    const fourth = put({ user, fileId: "a", version: 4 });
+    expect(await catalog.commit([fourth])).toEqual([true]);
+    expect(await catalog.current(user, "a")).toEqual({ version: 4, file: fourth.file });
+  });
+
+  test("a change whose version does not follow the newest one is not in force", async () => {
+    await using catalog = await openShared(backend);
+    const user = uniqueName("bob");
+    const first = put({ user, fileId: "a" });
+    await catalog.commit([first]);
+    const late = put({ user, fileId: "a" });
+    const early = overwrite(first.file, { version: 3 });
+    expect(await catalog.commit([late, early])).toEqual([false, false]);
+    expect(await catalog.commit([put({ user, fileId: "b", version: 2 })])).toEqual([false]);
+    expect(await catalog.current(user, "a")).toEqual({ version: 1, file: first.file });
+    expect(await catalog.current(user, "b")).toBeUndefined();
+  });
+
+  test("the number of a version that was reaped does not become free again", async () => {
+    await using catalog = await openShared(backend);
+    const user = uniqueName("cid");
+    const group = uniqueName("g");
+    const first = put({ user, fileId: "a", group });
+    const second = overwrite(first.file);
+    const third = overwrite(second.file);
+    for (const change of [first, second, third]) await catalog.commit([change]);
+    const trash = await catalog.trashed({ group, beforeMs: 9_000, limit: 9 });
+    for (const blob of trash) await catalog.forgetTrashed(blob);
+    expect(await catalog.commit([put({ user, fileId: "a", group })])).toEqual([false]);
+    expect(await catalog.commit([overwrite(first.file)])).toEqual([false]);
+    expect(await catalog.current(user, "a")).toEqual({ version: 3, file: third.file });
+  });
+
+  test("the same id again is in force and changes nothing", async () => {
+    await using catalog = await openShared(backend);
+    const user = uniqueName("dan");
+    const first = put({ user, fileId: "a" });
+    const second = overwrite(first.file);
+    await catalog.commit([first]);
+    await catalog.commit([second]);
+    expect(await catalog.commit([first, second, second])).toEqual([true, true, true]);
+    expect(await catalog.current(user, "a")).toEqual({ version: 2, file: second.file });
+    const stranger = put({ user, fileId: "b", blobId: first.file.blobId });
+    expect(await catalog.commit([stranger])).toEqual([false]);
+  });
+
+  test("a batch of the largest size tells its changes apart", async () => {
+    await using catalog = await openShared(backend);
+    const user = uniqueName("eve");
+    const taken = put({ user, fileId: "taken" });
+    await catalog.commit([taken]);
+    const long = "ü".repeat(limits.fileIdMaxBytes / 2 - 2);
+    const batch = Array.from({ length: limits.commitBatchMax }, (_, i) =>
+      put({ user, fileId: i % 8 === 7 ? "taken" : `${long}${i}` }),
+    );
+    expect(await catalog.commit(batch)).toEqual(batch.map((_, i) => i % 8 !== 7));
+    expect(await catalog.commit(batch)).toEqual(batch.map((_, i) => i % 8 !== 7));
+    expect(await catalog.commit([])).toEqual([]);
+    const tooMany = [...batch, put({ user, fileId: "z" })];
+    await expect(catalog.commit(tooMany)).rejects.toThrow(RangeError);
+  });
+
+  test("of two versions of one file in a batch one is in force", async () => {
+    await using catalog = await openShared(backend);
+    const user = uniqueName("fay");
+    const batch = [put({ user, fileId: "a" }), put({ user, fileId: "a" })];
+    const inForce = await catalog.commit(batch);
+    expect(inForce.toSorted()).toEqual([false, true]);
+    const winner = batch[inForce.indexOf(true)];
+    expect((await catalog.current(user, "a"))?.file).toEqual(winner?.file as never);
+  });
+}

@@ -1,0 +1,50 @@
+import { DsmError, type ErrorCode } from "@dsm/protocol";
+
+/** What a driver's error means to us. */
+export interface Fault {
+  readonly code: ErrorCode;
+  /** The reason, for people. */
+  readonly why: string;
+  readonly remedy?: string;
+  /** The statement may be sent again at once. */
+  readonly again?: "deadlock" | "stale connection";
+}
+
+/** Finds out what a driver's error means; undefined when it is none that operation brings. */
+export type Explain = (error: Error) => Fault | undefined;
+
+const migrateRemedy = "run `dsm catalog migrate`";
+export const notMigrated: Fault = {
+  code: "CATALOG_UNAVAILABLE",
+  why: "its tables are missing or of an older dsm",
+  remedy: migrateRemedy,
+};
+
+/**
+ * Drizzle wraps the driver's error in one whose message is the whole statement with its values;
+ * the cause is what matters.
+ */
+export function driverError(thrown: unknown): Error {
+  let error = thrown instanceof Error ? thrown : new Error(String(thrown));
+  while (error.name !== "DsmError" && "query" in error && error.cause instanceof Error) {
+    error = error.cause;
+  }
+  return error;
+}
+
+/** Any failure of `doing` on the catalog `shown`, as the DsmError that callers see. */
+export function catalogError(
+  thrown: unknown,
+  doing: string,
+  shown: string,
+  explain: Explain,
+): DsmError {
+  const error = driverError(thrown);
+  if (error instanceof DsmError) return error;
+  const fault = explain(error);
+  if (fault === undefined) return DsmError.from(error, `catalog ${shown}: to ${doing}`);
+  return new DsmError(fault.code, `catalog ${shown}: cannot ${doing}: ${fault.why}`, {
+    remedy: fault.remedy,
+    cause: error,
+  });
+}

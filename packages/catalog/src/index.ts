@@ -1,0 +1,3 @@
+export * from "./catalog.ts";
+export { migrateCatalog } from "./migrate.ts";
+export { openCatalog } from "./open.ts";

@@ -1,0 +1,82 @@
+import { limits } from "@dsm/protocol";
+import { drizzle, type MySqlRawQueryResult } from "drizzle-orm/mysql2";
+import type { Pool } from "mysql2/promise";
+import type { Db, Dialect } from "../dialect.ts";
+import { catalogError, driverError } from "../fault.ts";
+import { Gate } from "../gate.ts";
+import { assertMigrated, migrationsTable } from "../migrations.ts";
+import * as tables from "../schema/mysql.ts";
+import type { MySqlTarget } from "../target.ts";
+import { MySqlConnections } from "./mysql-connections.ts";
+import { explainMySql } from "./mysql-fault.ts";
+
+/** @throws DsmError CATALOG_UNAVAILABLE, BAD_CONFIG */
+export async function openMySqlDialect(target: MySqlTarget): Promise<Dialect> {
+  const connections = new MySqlConnections(target);
+  const dialect = dialectOver(connections, target.shown);
+  try {
+    const query = dialect.prepare(`SELECT max(created_at) FROM ${migrationsTable}`);
+    const newest = (await query("open it", []))[0]?.[0] ?? undefined;
+    assertMigrated("mysql", newest === undefined ? undefined : Number(newest), target.shown);
+    return dialect;
+  } catch (error) {
+    await connections.close();
+    throw error;
+  }
+}
+
+function dialectOver(connections: MySqlConnections, shown: string): Dialect {
+  // Drizzle calls nothing but `query` on its client, and the kits make the types of SQLite true.
+  const mysqlDb = drizzle({ client: connections as unknown as Pool });
+  const gate = new Gate({
+    runningMax: limits.catalogConnectionsMax,
+    waitingMax: limits.catalogQueueMax,
+    waitTimeoutMs: limits.catalogQueueTimeoutMs,
+  });
+
+  async function read<T>(doing: string, work: () => PromiseLike<T>): Promise<T> {
+    try {
+      return await gate.pass(() => withRetries(work));
+    } catch (error) {
+      throw catalogError(error, doing, shown, explainMySql);
+    }
+  }
+
+  return {
+    name: "mysql",
+    db: mysqlDb as unknown as Db,
+    tables,
+    ifAbsent: (column) => `on duplicate key update ${column} = ${column}`,
+    read,
+    write: (doing, statement) =>
+      read(doing, async () => {
+        const result: MySqlRawQueryResult = await mysqlDb.execute(statement.getSQL());
+        return result[0].affectedRows;
+      }),
+    writeText: (doing, statement, params) =>
+      read(doing, () => connections.change(statement, params)),
+    prepare: (statement) => (doing, params) =>
+      read(doing, () => connections.execute(statement, params)),
+    close: () => connections.close(),
+  };
+}
+
+const deadlockPauseMs = 5;
+
+/**
+ * Every statement of the catalog may be sent twice. A deadlock is InnoDB's way to say "you go
+ * later", and a connection that the server closed while it was idle says nothing of the next one.
+ */
+async function withRetries<T>(work: () => PromiseLike<T>): Promise<T> {
+  let staleLeft = 1;
+  for (let tries = 1; ; tries++) {
+    try {
+      return await work();
+    } catch (error) {
+      const again = explainMySql(driverError(error))?.again;
+      if (again === undefined || tries >= limits.catalogRetryMax) throw error;
+      if (again === "stale connection" && staleLeft-- === 0) throw error;
+    }
+    await Bun.sleep(Math.random() * deadlockPauseMs);
+  }
+}

@@ -1,0 +1,4 @@
+import { defineTables } from "./define.ts";
+import { sqliteKit } from "./sqlite-kit.ts";
+
+export const { users, versions, idSegments } = defineTables(sqliteKit);

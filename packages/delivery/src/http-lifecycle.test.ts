@@ -1,0 +1,120 @@
+import { describe, expect, test } from "bun:test";
+import { limits } from "@dsm/protocol";
+import { until } from "@dsm/testkit";
+import { type FetchHandler, type HttpServerOptions, serveHttp } from "./http-server.ts";
+import { engines } from "./testing/engines.ts";
+import { curl } from "./testing/curl.ts";
+import { RawClient } from "./testing/raw-client.ts";
+
+const longTimeMs = 15_000;
+const bodyBytes = 64 * 1024 * 1024;
+
+describe.each(engines)("serveHttp, %s: life", (_name, engine) => {
+  const serve = (fetch: FetchHandler, options: Partial<HttpServerOptions> = {}) =>
+    serveHttp({ ...engine, hostname: "127.0.0.1", port: 0, fetch, ...options });
+
+  /** A client that has asked for a large body and does not read it. */
+  async function stalledClient(server: { port: number }): Promise<RawClient> {
+    const client = await RawClient.connect(server);
+    client.socket.pause();
+    client.request("GET / HTTP/1.1");
+    return client;
+  }
+  const largeBody: FetchHandler = () => new Response(new Uint8Array(bodyBytes));
+
+  test("an address in use is an error that names it", async () => {
+    await using server = await serve(() => new Response());
+    expect(serve(() => new Response(), { port: server.port })).rejects.toMatchObject({
+      code: "ADDRESS_IN_USE",
+      message: `cannot listen on 127.0.0.1:${server.port}: it is in use`,
+      remedy: "stop what listens there, or choose another port",
+    });
+  });
+
+  test("an address of another machine is an error that names it", async () => {
+    expect(serve(() => new Response(), { hostname: "192.0.2.1" })).rejects.toMatchObject({
+      code: "BAD_CONFIG",
+      message: expect.stringContaining("192.0.2.1:0"),
+    });
+  });
+
+  test("two servers share a port with reusePort", async () => {
+    await using one = await serve(() => new Response("a"), { reusePort: true });
+    await using two = await serve(() => new Response("a"), { reusePort: true, port: one.port });
+    expect(two.url).toBe(one.url);
+    expect((await curl(one.url)).body.toString()).toBe("a");
+  });
+
+  test("an IPv6 address stands in brackets", async () => {
+    await using server = await serve(() => new Response("six"), { hostname: "::1" });
+    expect(server.url).toBe(`http://[::1]:${server.port}`);
+    expect((await curl(server.url)).body.toString()).toBe("six");
+  });
+
+  test("requests count as active until their answer is sent", async () => {
+    await using server = await serve(largeBody);
+    await using client = await stalledClient(server);
+    await until("one is active", () => server.activeRequests === 1);
+    client.socket.resume();
+    await until("all is there", () => client.receivedBytes > bodyBytes);
+    await until("none is active", () => server.activeRequests === 0);
+  });
+
+  test("drain closes idle connections, refuses new ones and lets answers end", async () => {
+    await using server = await serve(largeBody);
+    await using idle = await RawClient.connect(server);
+    idle.request("GET / HTTP/1.1");
+    await until("the idle one is served", () => idle.receivedBytes > bodyBytes);
+    await using busy = await stalledClient(server);
+    await until("one is active", () => server.activeRequests === 1);
+    const drained = server.drain(longTimeMs);
+    await idle.closed();
+    await until("new ones are refused", async () => (await curl(server.url)).exitCode === 7);
+    expect([busy.isClosed, server.activeRequests]).toEqual([false, 1]);
+    busy.socket.resume();
+    await drained;
+    await busy.closed();
+    expect(busy.receivedBytes).toBeGreaterThan(bodyBytes);
+  });
+
+  test("drain cuts in time what does not end", async () => {
+    await using server = await serve(largeBody);
+    await using client = await stalledClient(server);
+    await until("one is active", () => server.activeRequests === 1);
+    await server.drain(50);
+    client.socket.resume();
+    await client.closed();
+    expect(client.receivedBytes).toBeLessThan(bodyBytes);
+    expect(server.activeRequests).toBe(0);
+  });
+
+  test("drain of a server without connections ends at once, twice", async () => {
+    const server = await serve(() => new Response());
+    await server.drain(longTimeMs);
+    await server.drain(longTimeMs);
+    server.kill();
+    await server[Symbol.asyncDispose]();
+  });
+
+  test("kill cuts every connection", async () => {
+    await using server = await serve(largeBody);
+    await using busy = await stalledClient(server);
+    await using silent = await RawClient.connect(server);
+    await until("one is active", () => server.activeRequests === 1);
+    server.kill();
+    busy.socket.resume();
+    await busy.closed();
+    await silent.closed();
+    expect(busy.receivedBytes).toBeLessThan(bodyBytes);
+  });
+
+  test("a reader that stalls for too long is cut", async () => {
+    await using server = await serve(largeBody, { idleTimeoutS: 1 });
+    await using client = await stalledClient(server);
+    await until("one is active", () => server.activeRequests === 1);
+    await until("none is active", () => server.activeRequests === 0);
+    client.socket.resume();
+    await client.closed();
+    expect(client.receivedBytes).toBeLessThan(bodyBytes);
+  });
+});

@@ -1,0 +1,76 @@
+import { DsmError, systemErrorCode } from "@dsm/protocol";
+import type { EngineOptions, HttpServer, RequestInfo } from "./engine.ts";
+import { problemResponse } from "./problem.ts";
+import { serveBySendfile } from "./sendfile-engine.ts";
+import { serveByStream } from "./stream-engine.ts";
+
+export type FetchHandler = (request: Request, info: RequestInfo) => Response | Promise<Response>;
+
+export interface HttpServerOptions {
+  /**
+   * `sendfile`: Bun.serve. Bodies from Bun.file leave by the kernel; stream bodies go out chunked,
+   * without Content-Length. `stream`: node:http. Stream bodies keep their Content-Length.
+   */
+  readonly engine: "sendfile" | "stream";
+  readonly hostname: string;
+  /** 0 for any free one. */
+  readonly port: number;
+  readonly fetch: FetchHandler;
+  /** A connection on which nothing moves for so long is cut, in seconds. */
+  readonly idleTimeoutS?: number;
+  /** Told of what fetch threw that is no answer to a client: INTERNAL errors, broken bodies. */
+  readonly onFault?: (error: DsmError) => void;
+  /** Several processes share the port. */
+  readonly reusePort?: boolean;
+}
+
+const idleTimeoutDefaultS = 60;
+
+/** @throws DsmError ADDRESS_IN_USE, or BAD_CONFIG for an address that is not of this machine */
+export async function serveHttp(options: HttpServerOptions): Promise<HttpServer> {
+  const onFault = options.onFault ?? (() => {});
+  const engineOptions: EngineOptions = {
+    hostname: options.hostname,
+    port: options.port,
+    idleTimeoutS: options.idleTimeoutS ?? idleTimeoutDefaultS,
+    reusePort: options.reusePort ?? false,
+    fetch: (request, info) => answer(options.fetch, request, info, onFault),
+    onFault,
+  };
+  try {
+    return await (options.engine === "sendfile"
+      ? serveBySendfile(engineOptions)
+      : serveByStream(engineOptions));
+  } catch (error) {
+    throw cannotListen(error, `${options.hostname}:${options.port}`);
+  }
+}
+
+async function answer(
+  fetch: FetchHandler,
+  request: Request,
+  info: RequestInfo,
+  onFault: (error: DsmError) => void,
+): Promise<Response> {
+  try {
+    return await fetch(request, info);
+  } catch (thrown) {
+    const error = DsmError.from(thrown, `${request.method} ${request.url}`);
+    if (error.http >= 500) onFault(error);
+    return problemResponse(error);
+  }
+}
+
+function cannotListen(thrown: unknown, address: string): DsmError {
+  const code = systemErrorCode(thrown);
+  if (code === "EADDRINUSE") {
+    return new DsmError("ADDRESS_IN_USE", `cannot listen on ${address}: it is in use`, {
+      remedy: "stop what listens there, or choose another port",
+      cause: thrown,
+    });
+  }
+  return new DsmError("BAD_CONFIG", `cannot listen on ${address}: ${code ?? "it failed"}`, {
+    remedy: "choose an address of this machine and a port that you may use",
+    cause: thrown,
+  });
+}

@@ -1,0 +1,13 @@
+export * from "./conditional.ts";
+export * from "./group-marker.ts";
+export * from "./headers.ts";
+export * from "./http-date.ts";
+export * from "./local-source.ts";
+export * from "./media-target.ts";
+export * from "./media-type.ts";
+export * from "./plan.ts";
+export * from "./problem.ts";
+export * from "./range.ts";
+export * from "./respond.ts";
+export type { HttpServer, RequestInfo } from "./engine.ts";
+export { type FetchHandler, type HttpServerOptions, serveHttp } from "./http-server.ts";

@@ -1,0 +1,86 @@
+import type { IncomingMessage } from "node:http";
+import { DsmError } from "@dsm/protocol";
+
+/**
+ * A request of node:http as a fetch Request.
+ * @throws DsmError BAD_REQUEST when its target and its Host make no URL, METHOD_NOT_ALLOWED for a
+ * method that fetch forbids
+ */
+export function requestOf(incoming: IncomingMessage, signal: AbortSignal): Request {
+  const method = incoming.method ?? "GET";
+  const url = urlOf(incoming);
+  const init = { method, headers: headersOf(incoming.rawHeaders), signal };
+  const hasBody = method !== "GET" && method !== "HEAD" && announcesBody(incoming);
+  try {
+    return new Request(url, hasBody ? { ...init, body: bodyOf(incoming) } : init);
+  } catch (cause) {
+    throw new DsmError("METHOD_NOT_ALLOWED", `${method} is not served here`, { cause });
+  }
+}
+
+function urlOf(incoming: IncomingMessage): string {
+  const target = incoming.url ?? "/";
+  // RFC 9112, section 3.2.2: a server must accept the absolute form too.
+  const isAbsolute = /^https?:\/\//i.test(target);
+  const text = isAbsolute ? target : `http://${incoming.headers.host ?? "localhost"}${target}`;
+  const url = isAbsolute || target.startsWith("/") ? URL.parse(text) : null;
+  if (url !== null) return url.href;
+  throw new DsmError("BAD_REQUEST", "the request target and the Host header make no URL", {
+    remedy: "send a path and the name of a host",
+  });
+}
+
+function headersOf(rawHeaders: readonly string[]): Headers {
+  const headers = new Headers();
+  for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
+    headers.append(rawHeaders[at] ?? "", rawHeaders[at + 1] ?? "");
+  }
+  return headers;
+}
+
+/** RFC 9112, section 6.3: only these two announce the body of a request. */
+function announcesBody(incoming: IncomingMessage): boolean {
+  const { headers } = incoming;
+  return headers["transfer-encoding"] !== undefined || headers["content-length"] !== undefined;
+}
+
+/**
+ * Read no faster than it is taken, and ended only when all of it has arrived: whoever stores an
+ * upload relies on that. A handler that stops reading leaves the connection to the answer.
+ */
+function bodyOf(incoming: IncomingMessage): ReadableStream<Uint8Array> {
+  const chunks = incoming.iterator({ destroyOnReturn: false });
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const { done, value } = await nextChunk(chunks);
+        if (done !== true) {
+          controller.enqueue(value);
+          return;
+        }
+        if (!incoming.complete) throw cutShort();
+        controller.close();
+      },
+      async cancel() {
+        await chunks.return?.();
+      },
+    },
+    // What node:http holds back is enough of a buffer.
+    { highWaterMark: 0 },
+  );
+}
+
+async function nextChunk(chunks: AsyncIterator<Uint8Array>): Promise<IteratorResult<Uint8Array>> {
+  try {
+    return await chunks.next();
+  } catch (cause) {
+    throw cutShort(cause);
+  }
+}
+
+function cutShort(cause?: unknown): DsmError {
+  return new DsmError("UPLOAD_INCOMPLETE", "the client left before it had sent the whole body", {
+    remedy: "send it again",
+    cause,
+  });
+}

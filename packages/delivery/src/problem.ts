@@ -1,0 +1,27 @@
+import { type DsmError, errorTable } from "@dsm/protocol";
+
+/** How long a client waits before it asks again a server that is unavailable. */
+const retryAfterS = 1;
+
+/**
+ * An error as HTTP: problem JSON (RFC 9457) with the stable code and the remedy, never with the
+ * cause. What an INTERNAL error says stays here: it may name anything. The servers of this
+ * package send the headers alone to a HEAD.
+ */
+export function problemResponse(error: DsmError, extra?: Bun.HeadersInit): Response {
+  const { http: status, title, retryable } = errorTable[error.code];
+  const isInternal = error.code === "INTERNAL";
+  const problem = {
+    type: `urn:dsm:error:${error.code}`,
+    title,
+    status,
+    detail: isInternal ? "the server failed in a way that it did not foresee" : error.message,
+    code: error.code,
+    remedy: isInternal ? "look at the server's log" : error.remedy,
+  };
+  const headers = new Headers(extra);
+  headers.set("content-type", "application/problem+json");
+  headers.set("cache-control", "no-store");
+  if (status === 503 && retryable) headers.set("retry-after", `${retryAfterS}`);
+  return new Response(JSON.stringify(problem), { status, headers });
+}

@@ -1,0 +1,46 @@
+import { formatHttpDate } from "./http-date.ts";
+import { type EngineOptions, type HttpServer, httpUrl } from "./engine.ts";
+
+/** Bun allows no more than this for idleTimeout, in seconds. */
+const idleTimeoutMaxS = 255;
+
+/** HTTP by Bun.serve. */
+export async function serveBySendfile(options: EngineOptions): Promise<HttpServer> {
+  const server = Bun.serve({
+    hostname: options.hostname,
+    port: options.port,
+    reusePort: options.reusePort,
+    development: false,
+    idleTimeout: Math.min(options.idleTimeoutS, idleTimeoutMaxS),
+    maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+    async fetch(request, bun) {
+      const remoteAddress = bun.requestIP(request)?.address ?? "";
+      const response = await options.fetch(request, { remoteAddress });
+      // Bun 1.4.5 sends the Date of RFC 9110, section 6.6.1, with every answer but that to HEAD.
+      if (request.method === "HEAD") response.headers.set("date", formatHttpDate(Date.now()));
+      return response;
+    },
+  });
+  const port = server.port ?? 0;
+  const kill = () => void server.stop(true);
+  return {
+    url: httpUrl(options.hostname, port),
+    hostname: options.hostname,
+    port,
+    get activeRequests() {
+      return server.pendingRequests;
+    },
+    async drain(timeoutMs) {
+      const timer = setTimeout(kill, timeoutMs);
+      try {
+        await server.stop();
+      } finally {
+        clearTimeout(timer);
+      }
+    },
+    kill,
+    async [Symbol.asyncDispose]() {
+      await server.stop(true);
+    },
+  };
+}

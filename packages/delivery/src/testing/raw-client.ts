@@ -1,0 +1,81 @@
+import { connect, type Socket } from "node:net";
+import { until } from "@dsm/testkit";
+
+const keptMaxBytes = 64 * 1024;
+
+/** A bare TCP connection to a server, to say what no HTTP client would. */
+export class RawClient implements AsyncDisposable {
+  readonly socket: Socket;
+  receivedBytes = 0;
+  isClosed = false;
+  /** The first 64 KiB that came, as latin1. */
+  head = "";
+
+  private constructor(socket: Socket) {
+    this.socket = socket;
+    socket.on("data", (data: Buffer) => {
+      this.receivedBytes += data.length;
+      if (this.head.length < keptMaxBytes) this.head += data.toString("latin1");
+    });
+    socket.on("error", () => {});
+    socket.once("close", () => {
+      this.isClosed = true;
+    });
+  }
+
+  static async connect(server: { port: number }): Promise<RawClient> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const socket = connect({ port: server.port, host: "127.0.0.1" }, resolve);
+    socket.once("error", reject);
+    const client = new RawClient(socket);
+    await promise;
+    return client;
+  }
+
+  /** Lines without their ends; the empty line behind them is added. */
+  request(...lines: string[]): void {
+    this.socket.write(`${lines.join("\r\n")}\r\nHost: test\r\n\r\n`);
+  }
+
+  /** Writes until the server has taken nothing more for a while; gives the bytes that left. */
+  async flood(maxBytes: number): Promise<number> {
+    const chunk = Buffer.alloc(64 * 1024);
+    let written = 0;
+    while (written < maxBytes && (await this.#write(chunk))) written += chunk.length;
+    return written;
+  }
+
+  async closed(): Promise<void> {
+    await until("the server closes the connection", () => this.isClosed);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.socket.destroy();
+    await this.closed();
+  }
+
+  #write(chunk: Buffer): Promise<boolean> {
+    if (this.socket.destroyed) return Promise.resolve(false);
+    if (this.socket.write(chunk)) return Promise.resolve(true);
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const timer = setTimeout(() => resolve(false), 300);
+    this.socket.once("drain", () => {
+      clearTimeout(timer);
+      resolve(true);
+    });
+    return promise;
+  }
+}
+
+/** The value of `read` once it has been the same for a while. */
+export async function settled(read: () => number): Promise<number> {
+  let last = read();
+  let same = 0;
+  await until("the number stands still", () => {
+    const now = read();
+    same = now === last ? same + 1 : 0;
+    last = now;
+    return same > 40;
+  });
+  return last;
+}

@@ -1,0 +1,92 @@
+import { DsmError, type MessageName, type RequestOf, type ResponseOf } from "@dsm/protocol";
+import { type RpcAskerOptions, type RpcCallOptions, RpcClient } from "./client.ts";
+import { EndpointOrder } from "./endpoint-order.ts";
+import { worthAnother, mostTelling } from "./failover.ts";
+
+export interface RpcPoolOptions extends RpcAskerOptions {
+  /** Equal servers: any of them can answer. At least one. */
+  readonly endpoints: readonly string[];
+}
+
+/** What one of the servers said to all: a response or an error. */
+export interface RpcResult<N extends MessageName> {
+  readonly endpoint: string;
+  readonly response?: ResponseOf<N>;
+  readonly error?: DsmError;
+}
+
+/**
+ * Asks one of several equal servers, and the next one when that one fails. A server that was lost
+ * before it answered may have acted all the same, so messages must bear being said twice.
+ */
+export class RpcPool {
+  readonly endpoints: readonly string[];
+  readonly #clients: readonly RpcClient[];
+  readonly #order: EndpointOrder;
+
+  /** @throws DsmError BAD_CONFIG for no endpoint or one that is none */
+  constructor(options: RpcPoolOptions) {
+    const { endpoints, ...asker } = options;
+    if (endpoints.length === 0) {
+      throw new DsmError("BAD_CONFIG", "no server to ask is named", {
+        remedy: "name at least one host:port",
+      });
+    }
+    this.endpoints = endpoints;
+    this.#clients = endpoints.map((endpoint) => new RpcClient({ endpoint, ...asker }));
+    this.#order = new EndpointOrder(endpoints.length);
+  }
+
+  /**
+   * Every server gets at most one try, and `timeoutMs` is for each of them.
+   * @throws DsmError what a server said that no other would say otherwise; when all failed, the
+   * most telling of their errors, or UNREACHABLE with what each of them failed of
+   */
+  async call<N extends MessageName>(
+    name: N,
+    request: RequestOf<N>,
+    options: RpcCallOptions = {},
+  ): Promise<ResponseOf<N>> {
+    const failures: DsmError[] = [];
+    for (const index of this.#order.at(performance.now())) {
+      const client = this.#clients[index];
+      if (client === undefined) continue;
+      try {
+        // One after the other is the point: the next is only asked when this one failed.
+        // oxlint-disable-next-line no-await-in-loop
+        const response = await client.call(name, request, options);
+        this.#order.answered(index);
+        return response;
+      } catch (thrown) {
+        if (!worthAnother(thrown)) throw thrown;
+        this.#order.failed(index, performance.now());
+        failures.push(thrown);
+      }
+    }
+    throw mostTelling(name, failures);
+  }
+
+  /** Asks every server at the same time; one that fails holds up no other. */
+  callAll<N extends MessageName>(
+    name: N,
+    request: RequestOf<N>,
+    options: RpcCallOptions = {},
+  ): Promise<RpcResult<N>[]> {
+    return Promise.all(
+      this.#clients.map(async (client) => {
+        const { endpoint } = client;
+        try {
+          return { endpoint, response: await client.call(name, request, options) };
+        } catch (thrown) {
+          options.signal?.throwIfAborted();
+          return { endpoint, error: DsmError.from(thrown, `asking ${endpoint}`) };
+        }
+      }),
+    );
+  }
+
+  /** Ends all connections; later calls fail with UNREACHABLE. */
+  close(): void {
+    for (const client of this.#clients) client.close();
+  }
+}
