@@ -45,6 +45,7 @@ const drainTimeoutMs = 30_000;
 
 /** Starts a storage; it is a member of its group when every tracker that lives has heard of it. */
 export async function startStorage(options: StorageOptions): Promise<Storage> {
+  assertReachable(options);
   await claimGroupRoot(options.root, options.group);
   const incarnation = crypto.randomUUID();
   await using cleanup = new AsyncDisposableStack();
@@ -54,6 +55,14 @@ export async function startStorage(options: StorageOptions): Promise<Storage> {
   await storage.open();
   cleanup.move();
   return storage;
+}
+
+/** `every address` is good to listen on and tells nobody where to connect to. */
+function assertReachable({ hostname, dataUrl }: StorageOptions): void {
+  if (dataUrl !== undefined || (hostname !== "0.0.0.0" && hostname !== "::")) return;
+  throw new DsmError("BAD_CONFIG", `a storage that listens on ${hostname} has no address to tell`, {
+    remedy: "name the address that others reach it at with --data-url",
+  });
 }
 
 export class Storage implements AsyncDisposable {
