@@ -1,4 +1,5 @@
 export * from "./bodies.ts";
 export { MariaDb, mariaDbMissing, sharedMariaDb, startMariaDb } from "./mariadb.ts";
+export * from "./process.ts";
 export * from "./temp-dir.ts";
 export * from "./until.ts";

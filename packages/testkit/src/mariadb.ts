@@ -1,4 +1,3 @@
-import { rmSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -32,13 +31,20 @@ export class MariaDb implements AsyncDisposable {
   readonly port: number;
   readonly folder: string;
   readonly #files: MariaDbFiles;
+  readonly #janitor: Bun.Subprocess;
   #server: Bun.Subprocess | undefined;
   #databases = 0;
 
-  constructor(folder: string, files: MariaDbFiles, port: number) {
+  constructor(folder: string, files: MariaDbFiles, port: number, janitor: Bun.Subprocess) {
     this.folder = folder;
     this.#files = files;
     this.port = port;
+    this.#janitor = janitor;
+  }
+
+  /** The process id of the server; undefined while it is stopped. */
+  get pid(): number | undefined {
+    return this.#server?.pid;
   }
 
   /** Makes a fresh, empty database. @returns its URL, for `openCatalog` */
@@ -130,6 +136,7 @@ export class MariaDb implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill();
     await rm(this.folder, { recursive: true, force: true });
+    this.#janitor.kill("SIGKILL");
   }
 }
 
@@ -138,10 +145,11 @@ export async function startMariaDb(): Promise<MariaDb> {
   const missing = mariaDbMissing();
   if (missing !== undefined) throw new Error(missing);
   const folder = await mkdtemp(join(tmpdir(), "dsm-mariadb-"));
+  const janitor = startJanitor(folder);
   try {
     const files = await layMariaDb(folder, program("mariadb-install-db") ?? "");
     for (let tries = 1; ; tries++) {
-      const server = new MariaDb(folder, files, freePort());
+      const server = new MariaDb(folder, files, freePort(), janitor);
       try {
         await server.start();
         return server;
@@ -155,6 +163,21 @@ export async function startMariaDb(): Promise<MariaDb> {
     await rm(folder, { recursive: true, force: true });
     throw error;
   }
+}
+
+/**
+ * Removes the folder once this process is gone, in whatever way: its end of the pipe closes then.
+ * `bun test` runs no exit handlers, and a crash runs none anywhere.
+ */
+function startJanitor(folder: string): Bun.Subprocess {
+  const script = 'trap "" INT TERM HUP; cat >/dev/null; rm -rf -- "$0"; rm -rf -- "$0"';
+  const janitor = Bun.spawn(["sh", "-c", script, folder], {
+    stdin: "pipe",
+    stdout: "ignore",
+    stderr: "ignore",
+  });
+  janitor.unref();
+  return janitor;
 }
 
 /** mariadbd takes no port 0, so ask the system for one and give it back. */
@@ -172,9 +195,6 @@ let shared: Promise<MariaDb> | undefined;
  * process. Take a database of your own from it, and never stop it.
  */
 export function sharedMariaDb(): Promise<MariaDb> {
-  shared ??= startMariaDb().then((server) => {
-    process.once("exit", () => rmSync(server.folder, { recursive: true, force: true }));
-    return server;
-  });
+  shared ??= startMariaDb();
   return shared;
 }
