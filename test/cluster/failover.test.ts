@@ -7,7 +7,7 @@ import { collect, jsonOf, tempDir, until } from "@dsm/testkit";
 class Loop {
   readonly #client: DsmClient;
   readonly #http: string;
-  #going = true;
+  readonly #stop = new AbortController();
   done = 0;
   readonly finished: Promise<void>;
 
@@ -18,12 +18,12 @@ class Loop {
   }
 
   async stop(): Promise<void> {
-    this.#going = false;
+    this.#stop.abort();
     await this.finished;
   }
 
   async #run(name: string): Promise<void> {
-    for (let i = 0; this.#going; i++) {
+    for (let i = 0; !this.#stop.signal.aborted; i++) {
       const content = crypto.getRandomValues(new Uint8Array(1 + ((i * 7919) % 60_000)));
       const fileId = `${name}/${i}`;
       await this.#client.upload({ user: "loop", fileId, source: bytesSource(content) });

@@ -10,9 +10,9 @@ describe("processes that die by kill -9", () => {
       const trackers = cluster.trackers.map((tracker) => tracker.endpoint);
       await using client = new DsmClient({ trackers, secret: cluster.secret });
       let done = 0;
-      let going = true;
+      const stop = new AbortController();
       const loop = async (name: string) => {
-        for (let i = 0; going; i++) {
+        for (let i = 0; !stop.signal.aborted; i++) {
           const content = crypto.getRandomValues(new Uint8Array(1 + ((i * 7919) % 60_000)));
           const fileId = `${name}/${i}`;
           await client.upload({ user: "loop", fileId, source: bytesSource(content) });
@@ -37,7 +37,7 @@ describe("processes that die by kill -9", () => {
         await role.start();
         await moreWork();
       }
-      going = false;
+      stop.abort();
       await Promise.all(loops);
       const listed = await client.list({ user: "loop", limit: 1000 });
       const ids = new Set(listed.files.map((file) => file.blobId));

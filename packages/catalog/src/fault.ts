@@ -10,6 +10,13 @@ export interface Fault {
   readonly again?: "deadlock" | "stale connection";
 }
 
+/** A call after `close`: a process that drains may still make one. Drivers say it in many ways. */
+export function wasClosed(doing: string, shown: string): DsmError {
+  return new DsmError("CATALOG_UNAVAILABLE", `catalog ${shown}: cannot ${doing}: it was closed`, {
+    remedy: "open it again",
+  });
+}
+
 /** Finds out what a driver's error means; undefined when it is none that operation brings. */
 export type Explain = (error: Error) => Fault | undefined;
 

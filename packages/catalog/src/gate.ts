@@ -20,6 +20,7 @@ export class Gate {
   // A Set keeps the order of arrival and lets go of any member at once.
   readonly #waiting = new Set<Waiter>();
   #running = 0;
+  #onIdle = Promise.withResolvers<void>();
 
   constructor(gateLimits: GateLimits) {
     this.#limits = gateLimits;
@@ -33,6 +34,11 @@ export class Gate {
     } finally {
       this.#leave();
     }
+  }
+
+  /** Resolves when nothing runs any more; to be called when nobody comes in any more. */
+  async idle(): Promise<void> {
+    if (this.#running > 0) await this.#onIdle.promise;
   }
 
   async #enter(): Promise<void> {
@@ -59,6 +65,9 @@ export class Gate {
     const [next] = this.#waiting;
     if (next === undefined) {
       this.#running--;
+      if (this.#running > 0) return;
+      this.#onIdle.resolve();
+      this.#onIdle = Promise.withResolvers<void>();
       return;
     }
     this.#waiting.delete(next);

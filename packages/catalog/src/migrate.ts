@@ -7,7 +7,8 @@ import { parseCatalogUrl } from "./target.ts";
  * call again after it was cut off. Makes the folder and file of SQLite; a MySQL database must
  * exist.
  *
- * @throws DsmError BAD_CONFIG, CATALOG_UNAVAILABLE, DATA_CORRUPT as `openCatalog`
+ * @throws DsmError BAD_CONFIG, CATALOG_UNAVAILABLE, DATA_CORRUPT as `openCatalog`;
+ * DATA_NOT_WRITABLE when the folder cannot be made
  */
 export async function migrateCatalog(url: string): Promise<void> {
   const target = parseCatalogUrl(url);

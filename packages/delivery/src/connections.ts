@@ -20,7 +20,8 @@ export class Connections {
     this.#active.set(socket, 0);
     // A broken connection is told of where its bodies are read and written.
     socket.on("error", () => {});
-    socket.setTimeout(this.#idleTimeoutMs, () => socket.destroy());
+    socket.on("timeout", () => socket.destroy());
+    socket.setTimeout(this.#idleTimeoutMs);
     socket.once("close", () => {
       this.#active.delete(socket);
       if (this.#active.size === 0) this.#empty?.resolve();
@@ -30,6 +31,8 @@ export class Connections {
   /** A request has come in; call what it returns when its answer is sent or cut. */
   enter(socket: Socket): () => void {
     this.#count(socket, 1);
+    // http.Server turns the time-out off behind the first answer of a connection.
+    socket.setTimeout(this.#idleTimeoutMs);
     return () => {
       this.#count(socket, -1);
       if (this.#isDraining) this.#closeIdle();

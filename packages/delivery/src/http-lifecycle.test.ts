@@ -1,5 +1,4 @@
 import { describe, expect, test } from "bun:test";
-import { limits } from "@dsm/protocol";
 import { until } from "@dsm/testkit";
 import { type FetchHandler, type HttpServerOptions, serveHttp } from "./http-server.ts";
 import { engines } from "./testing/engines.ts";
@@ -7,24 +6,27 @@ import { curl } from "./testing/curl.ts";
 import { RawClient } from "./testing/raw-client.ts";
 
 const longTimeMs = 15_000;
-const bodyBytes = 64 * 1024 * 1024;
+const bodyBytes = 16 * 1024 * 1024;
+
+const largeBody: FetchHandler = () => new Response(new Uint8Array(bodyBytes));
+
+/** A client that has asked for a large body and does not read it. */
+async function stalledClient(server: { port: number }): Promise<RawClient> {
+  const client = await RawClient.connect(server);
+  client.socket.pause();
+  client.request("GET / HTTP/1.1");
+  return client;
+}
 
 describe.each(engines)("serveHttp, %s: life", (_name, engine) => {
   const serve = (fetch: FetchHandler, options: Partial<HttpServerOptions> = {}) =>
     serveHttp({ ...engine, hostname: "127.0.0.1", port: 0, fetch, ...options });
 
-  /** A client that has asked for a large body and does not read it. */
-  async function stalledClient(server: { port: number }): Promise<RawClient> {
-    const client = await RawClient.connect(server);
-    client.socket.pause();
-    client.request("GET / HTTP/1.1");
-    return client;
-  }
-  const largeBody: FetchHandler = () => new Response(new Uint8Array(bodyBytes));
-
   test("an address in use is an error that names it", async () => {
-    await using server = await serve(() => new Response());
-    expect(serve(() => new Response(), { port: server.port })).rejects.toMatchObject({
+    await using server = await serve(() => new Response(), { reusePort: false });
+    expect(
+      serve(() => new Response(), { port: server.port, reusePort: false }),
+    ).rejects.toMatchObject({
       code: "ADDRESS_IN_USE",
       message: `cannot listen on 127.0.0.1:${server.port}: it is in use`,
       remedy: "stop what listens there, or choose another port",
@@ -104,17 +106,10 @@ describe.each(engines)("serveHttp, %s: life", (_name, engine) => {
     server.kill();
     busy.socket.resume();
     await busy.closed();
-    await silent.closed();
     expect(busy.receivedBytes).toBeLessThan(bodyBytes);
-  });
-
-  test("a reader that stalls for too long is cut", async () => {
-    await using server = await serve(largeBody, { idleTimeoutS: 1 });
-    await using client = await stalledClient(server);
-    await until("one is active", () => server.activeRequests === 1);
-    await until("none is active", () => server.activeRequests === 0);
-    client.socket.resume();
-    await client.closed();
-    expect(client.receivedBytes).toBeLessThan(bodyBytes);
+    // Bun does not know of a connection before its first byte, but does not answer it either.
+    silent.request("GET / HTTP/1.1");
+    await silent.closed();
+    expect(silent.receivedBytes).toBe(0);
   });
 });

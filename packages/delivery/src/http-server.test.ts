@@ -5,6 +5,7 @@ import { type FetchHandler, type HttpServerOptions, serveHttp } from "./http-ser
 import { engines } from "./testing/engines.ts";
 import { curl } from "./testing/curl.ts";
 import { RawClient, settled } from "./testing/raw-client.ts";
+import { streamOf } from "./testing/stream-of.ts";
 
 const mebi = 1024 * 1024;
 const chunk = Buffer.alloc(64 * 1024, "x");
@@ -58,7 +59,9 @@ describe.each(engines)("serveHttp, %s: responses", (_name, engine) => {
   });
 
   test.each([204, 304])("a %d has no body and no length", async (status) => {
-    await using server = await serve(() => new Response(null, { status, headers: { etag: '"e"' } }));
+    await using server = await serve(
+      () => new Response(null, { status, headers: { etag: '"e"' } }),
+    );
     const answer = await curl(server.url);
     expect(answer).toMatchObject({ exitCode: 0, status, headers: { etag: ['"e"'] } });
     expect(answer.headers["transfer-encoding"]).toBeUndefined();
@@ -220,20 +223,3 @@ describe.each(engines)("serveHttp, %s: responses", (_name, engine) => {
     expect((await curl(server.url)).body.toString()).toBe("fine");
   });
 });
-
-function streamOf(generate: () => AsyncGenerator<Uint8Array>): ReadableStream<Uint8Array> {
-  const chunks = generate();
-  return new ReadableStream(
-    {
-      async pull(controller) {
-        const { done, value } = await chunks.next();
-        if (done === true) controller.close();
-        else controller.enqueue(value);
-      },
-      async cancel() {
-        await chunks.return(undefined);
-      },
-    },
-    { highWaterMark: 0 },
-  );
-}

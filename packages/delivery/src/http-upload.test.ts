@@ -9,8 +9,8 @@ const mebi = 1024 * 1024;
 const fiveGibi = 5 * 1024 * mebi;
 
 describe.each(engines)("serveHttp, %s: uploads", (_name, engine) => {
-  const serve = (fetch: FetchHandler, idleTimeoutS = 60) =>
-    serveHttp({ ...engine, hostname: "127.0.0.1", port: 0, fetch, idleTimeoutS });
+  const serve = (fetch: FetchHandler) =>
+    serveHttp({ ...engine, hostname: "127.0.0.1", port: 0, fetch });
 
   test.each(["length", "chunked"])("a body arrives whole (%s)", async (framing) => {
     await using dir = await tempDir();
@@ -28,16 +28,19 @@ describe.each(engines)("serveHttp, %s: uploads", (_name, engine) => {
     expect([answer.status, answer.body.toString()]).toEqual([201, sha256.digest("hex")]);
   });
 
-  test.each(["Content-Length: 0", "X-No: body"])("an empty body ends at once (%s)", async (line) => {
-    await using server = await serve(async (request) => {
-      let count = 0;
-      for await (const chunk of request.body ?? []) count += chunk.length;
-      return new Response(`${count} bytes`);
-    });
-    await using client = await RawClient.connect(server);
-    client.request("PUT / HTTP/1.1", line);
-    await until("it is answered", () => client.head.includes("0 bytes"));
-  });
+  test.each(["Content-Length: 0", "X-No: body"])(
+    "an empty body ends at once (%s)",
+    async (line) => {
+      await using server = await serve(async (request) => {
+        let count = 0;
+        for await (const chunk of request.body ?? []) count += chunk.length;
+        return new Response(`${count} bytes`);
+      });
+      await using client = await RawClient.connect(server);
+      client.request("PUT / HTTP/1.1", line);
+      await until("it is answered", () => client.head.includes("0 bytes"));
+    },
+  );
 
   test("Expect: 100-continue is answered before the body is sent", async () => {
     await using server = await serve(async (request) => new Response(await request.text()));
@@ -119,14 +122,23 @@ describe.each(engines)("serveHttp, %s: uploads", (_name, engine) => {
     await until("it is answered", () => client.head.includes(`["${fiveGibi}",5]`));
   });
 
-  test("an early answer arrives although the body goes on, and does not go on for ever", async () => {
+  test("an early answer arrives although the body goes on", async () => {
     await using server = await serve(() => new Response("no", { status: 412 }));
     await using client = await RawClient.connect(server);
     client.request("PUT / HTTP/1.1", `Content-Length: ${fiveGibi}`);
     await client.flood(16 * mebi);
     await until("it is answered", () => client.head.startsWith("HTTP/1.1 412"));
-    await client.closed();
     await until("nothing is active", () => server.activeRequests === 0);
+  });
+
+  test("a connection goes on behind an early answer to a small body", async () => {
+    await using server = await serve((request) => new Response(`${request.method} refused`));
+    await using client = await RawClient.connect(server);
+    client.request("PUT / HTTP/1.1", "Content-Length: 5");
+    client.socket.write("hello");
+    await until("the first answer is there", () => client.head.includes("PUT refused"));
+    client.request("GET / HTTP/1.1");
+    await until("the second answer is there", () => client.head.includes("GET refused"));
   });
 
   test("an early answer to a body that was read in part arrives too", async () => {
@@ -139,21 +151,5 @@ describe.each(engines)("serveHttp, %s: uploads", (_name, engine) => {
     await client.flood(32 * mebi);
     await until("it is answered", () => client.head.startsWith("HTTP/1.1 412"));
     await until("nothing is active", () => server.activeRequests === 0);
-  });
-
-  test("an upload that stalls is cut", async () => {
-    const outcome = Promise.withResolvers<string>();
-    await using server = await serve(async (request) => {
-      await request.bytes().then(
-        () => outcome.resolve("clean end"),
-        () => outcome.resolve("rejected"),
-      );
-      return new Response("done");
-    }, 1);
-    await using client = await RawClient.connect(server);
-    client.request("PUT / HTTP/1.1", "Content-Length: 1000");
-    client.socket.write("hello");
-    expect(await outcome.promise).toBe("rejected");
-    await client.closed();
   });
 });

@@ -21,8 +21,19 @@ export function mediaTypeFor(fileId: string, declared?: string): string {
   if (declared !== undefined && isMediaType(declared) && !saysNothing.has(essenceOf(declared))) {
     return declared;
   }
-  return mime.getType(fileId) ?? unknown;
+  const name = fileId.slice(fileId.lastIndexOf("/") + 1);
+  // The package takes a name without a dot for an extension.
+  const byName = name.includes(".") ? mime.getType(name) : null;
+  return byName === null ? unknown : (registered[byName] ?? byName);
 }
+
+/** Where the package has a name of its own for a type that is registered. */
+const registered: Readonly<Record<string, string>> = {
+  // RFC 9639
+  "audio/x-flac": "audio/flac",
+  // RFC 4337
+  "video/x-m4v": "video/mp4",
+};
 
 /** `type/subtype` in lower case, without parameters. */
 export function essenceOf(mediaType: string): string {

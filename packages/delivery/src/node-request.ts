@@ -49,12 +49,17 @@ function announcesBody(incoming: IncomingMessage): boolean {
  * upload relies on that. A handler that stops reading leaves the connection to the answer.
  */
 function bodyOf(incoming: IncomingMessage): ReadableStream<Uint8Array> {
+  const { socket } = incoming;
   const chunks = incoming.iterator({ destroyOnReturn: false });
+  // http.Server of Bun 1.4.5 holds back by itself only what its own listener has accepted.
+  socket.pause();
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
+        socket.resume();
         const { done, value } = await nextChunk(chunks);
         if (done !== true) {
+          socket.pause();
           controller.enqueue(value);
           return;
         }
@@ -65,7 +70,7 @@ function bodyOf(incoming: IncomingMessage): ReadableStream<Uint8Array> {
         await chunks.return?.();
       },
     },
-    // What node:http holds back is enough of a buffer.
+    // What node:http holds is enough of a buffer.
     { highWaterMark: 0 },
   );
 }

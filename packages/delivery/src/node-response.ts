@@ -3,13 +3,21 @@ import { DsmError } from "@dsm/protocol";
 
 type Chunks = Pick<ReadableStreamDefaultReader<Uint8Array>, "read" | "cancel">;
 
+/** Written at a time, so that a slow reader shows its progress at least so often. */
+const pieceBytes = 256 * 1024;
+
 /**
  * Sends a fetch Response through node:http, no faster than the client reads. Headers leave with
- * the first chunk. When the client goes away the body is cancelled at once, and that is no error.
+ * the first chunk. When the client goes away, or takes nothing for `stallTimeoutMs`, the body is
+ * cancelled at once, and that is no error.
  * @throws what the body throws, or INTERNAL for a body of another length than its Content-Length;
  * the caller must break the connection then, for a short body must never look complete
  */
-export async function sendResponse(response: Response, outgoing: ServerResponse): Promise<void> {
+export async function sendResponse(
+  response: Response,
+  outgoing: ServerResponse,
+  stallTimeoutMs: number,
+): Promise<void> {
   outgoing.statusCode = response.status;
   for (const [name, value] of response.headers) outgoing.appendHeader(name, value);
   const { body } = response;
@@ -24,12 +32,12 @@ export async function sendResponse(response: Response, outgoing: ServerResponse)
   // Cancelling ends a source that waits for its next chunk too, and does nothing to one that was
   // read to its end.
   const cancelled = over.then(() => chunks.cancel(new Error("the client left")));
-  await Promise.all([pump(chunks, outgoing).finally(end), cancelled]);
+  await Promise.all([pump(chunks, outgoing, stallTimeoutMs).finally(end), cancelled]);
 }
 
-async function pump(chunks: Chunks, outgoing: ServerResponse): Promise<void> {
+async function pump(chunks: Chunks, outgoing: ServerResponse, stallTimeoutMs: number) {
   const lengthBytes = lengthOf(outgoing);
-  const writable = writability(outgoing);
+  const moved = movement(outgoing, stallTimeoutMs);
   let sentBytes = 0;
   for (;;) {
     const { done, value } = await chunks.read();
@@ -37,12 +45,15 @@ async function pump(chunks: Chunks, outgoing: ServerResponse): Promise<void> {
     if (done) break;
     sentBytes += value.byteLength;
     if (sentBytes > lengthBytes) throw wrongLength(`more than the ${lengthBytes}`);
-    if (!outgoing.write(value)) await writable();
+    for (let at = 0; at < value.byteLength && !outgoing.destroyed; at += pieceBytes) {
+      if (!outgoing.write(value.subarray(at, at + pieceBytes))) ;
+    }
   }
   if (lengthBytes !== anyLength && sentBytes !== lengthBytes) {
     throw wrongLength(`${sentBytes} of the ${lengthBytes}`);
   }
   outgoing.end();
+  await moved();
 }
 
 const anyLength = Number.POSITIVE_INFINITY;
@@ -52,16 +63,22 @@ function lengthOf(outgoing: ServerResponse): number {
   return header === undefined ? anyLength : Number(header);
 }
 
-/** Waits until the response takes more or is closed, with one listener for all waits. */
-function writability(outgoing: ServerResponse): () => Promise<void> {
+/**
+ * Waits until the client has taken what was written, or is gone, with one set of listeners for
+ * all waits. The timer is ours, for the socket's own does not fire while a write is pending (Bun
+ * 1.4.5).
+ */
+function movement(outgoing: ServerResponse, stallTimeoutMs: number): () => Promise<void> {
   let wake: (() => void) | undefined;
-  outgoing.on("drain", () => wake?.());
-  outgoing.once("close", () => wake?.());
-  return () =>
-    new Promise((resolve) => {
-      wake = resolve;
-      if (outgoing.destroyed) resolve();
-    });
+  for (const event of ["drain", "finish", "close"]) outgoing.on(event, () => wake?.());
+  return async () => {
+    if (outgoing.destroyed || outgoing.writableFinished) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    wake = resolve;
+    const timer = setTimeout(() => outgoing.destroy(), stallTimeoutMs);
+    await promise;
+    clearTimeout(timer);
+  };
 }
 
 function wrongLength(what: string): DsmError {

@@ -19,6 +19,8 @@ export async function serveByStream(options: EngineOptions): Promise<HttpServer>
   const kill = () => {
     door.close();
     connections.cut();
+    // Of a connection without a request only http.Server knows.
+    http.closeAllConnections();
   };
   return {
     url: httpUrl(hostname, port),
@@ -63,6 +65,7 @@ function createHttp(options: EngineOptions, connections: Connections): Server {
     incoming.on("error", () => {});
     void serve(options, incoming, outgoing);
   });
+  http.setTimeout(idleTimeoutMs, (socket) => socket.destroy());
   http.on("connection", (socket) => connections.add(socket));
   return http;
 }
@@ -73,22 +76,24 @@ async function serve(
   incoming: IncomingMessage,
   outgoing: ServerResponse,
 ): Promise<void> {
+  const stallTimeoutMs = options.idleTimeoutS * 1000;
   try {
     const remoteAddress = incoming.socket.remoteAddress ?? "";
     const request = requestOf(incoming, signalOf(outgoing));
-    await sendResponse(await options.fetch(request, { remoteAddress }), outgoing);
+    const response = await options.fetch(request, { remoteAddress });
+    await sendResponse(response, outgoing, stallTimeoutMs);
   } catch (thrown) {
     const error = DsmError.from(thrown, `answering ${incoming.method} ${incoming.url}`);
     if (error.http >= 500) options.onFault(error);
     if (outgoing.headersSent || outgoing.destroyed) outgoing.destroy();
-    else await sendProblem(error, outgoing);
+    else await sendProblem(error, outgoing, stallTimeoutMs);
   }
 }
 
 /** Nothing of the answer has left yet, so it can still become another one. */
-async function sendProblem(error: DsmError, outgoing: ServerResponse): Promise<void> {
+async function sendProblem(error: DsmError, outgoing: ServerResponse, stallTimeoutMs: number) {
   for (const name of outgoing.getHeaderNames()) outgoing.removeHeader(name);
-  await sendResponse(problemResponse(error), outgoing);
+  await sendResponse(problemResponse(error), outgoing, stallTimeoutMs);
 }
 
 /** Aborted when the client leaves before it has the whole answer. */
@@ -105,10 +110,12 @@ function signalOf(outgoing: ServerResponse): AbortSignal {
  * its way (RFC 9112, section 9.6), so what comes is thrown away for a while.
  */
 function linger(incoming: IncomingMessage): void {
-  if (incoming.complete) return;
-  const timer = setTimeout(() => incoming.socket.destroy(), limits.httpLingerMs);
-  incoming.once("close", () => clearTimeout(timer));
+  const { socket } = incoming;
+  socket.resume();
   incoming.resume();
+  if (incoming.complete) return;
+  const timer = setTimeout(() => socket.destroy(), limits.httpLingerMs);
+  incoming.once("close", () => clearTimeout(timer));
 }
 
 async function listen(door: Door, options: EngineOptions): Promise<void> {

@@ -14,6 +14,6 @@ export async function readiness(client: DsmClient): Promise<Readiness> {
     if (members.some((member) => member.online && !member.draining)) return { ready: true };
     return { ready: false, reason: "no storage is live" };
   } catch (error) {
-    return { ready: false, reason: DsmError.from(error, "asking the trackers").line };
+    return { ready: false, reason: DsmError.from(error, "asking the trackers").sentence };
   }
 }

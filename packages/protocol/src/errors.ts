@@ -189,7 +189,6 @@ interface DsmErrorOptions extends ErrorOptions {
 export class DsmError extends Error {
   readonly code: ErrorCode;
   readonly remedy: string | undefined;
-
   constructor(code: ErrorCode, message: string, options: DsmErrorOptions = {}) {
     super(message, options.cause === undefined ? {} : { cause: options.cause });
     this.name = "DsmError";
@@ -209,8 +208,11 @@ export class DsmError extends Error {
     return errorTable[this.code].retryable;
   }
 
-  /** The message and the remedy as one line, as the CLI and the logs print it. */
-  get line(): string {
+  /**
+   * The message and the remedy, as they are shown to people. (A getter named `line` would never
+   * be reached: JavaScriptCore gives every error a property of that name.)
+   */
+  get sentence(): string {
     return this.remedy === undefined ? this.message : `${this.message}; ${this.remedy}`;
   }
 

@@ -33,7 +33,6 @@ test("a slow reader is not read from, and gets every answer once it reads", asyn
   // Another asker's answers prove that the server had its turn again and again meanwhile.
   using other = clientOf(server.endpoint, { role: "client" });
   for (let i = 0; i < 20; i++) {
-    // oxlint-disable-next-line no-await-in-loop
     await other.call("status", {});
   }
   // The kernel's buffers on both sides hold some MiB, the outbox one; 200 answers are 50 MiB.

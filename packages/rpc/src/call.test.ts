@@ -53,6 +53,22 @@ describe("a call", () => {
     expect((await slow).count).toBe(1);
   });
 
+  test("gives the handler what the schema names and nothing else", async () => {
+    const requests: unknown[] = [];
+    await using server = idServer({
+      handlers: {
+        lease: (request) => {
+          requests.push(request);
+          return { first: blobIdFromNumber(1), count: 1 };
+        },
+      },
+    });
+    await using peer = await RawPeer.proved(server.endpoint);
+    await peer.write(requestBytes("lease", 1, { count: 1, secretly: "more" }));
+    await peer.nextFrame("the answer");
+    expect(requests).toEqual([{ count: 1 }]);
+  });
+
   test("tells the handler who asks", async () => {
     const roles: string[] = [];
     await using server = idServer({
@@ -179,7 +195,6 @@ test("the answers of one data event leave in one write", async () => {
     Buffer.concat(Array.from({ length: 100 }, (_, i) => requestBytes("ping", i + 1, {}))),
   );
   for (let id = 1; id <= 100; id++) {
-    // oxlint-disable-next-line no-await-in-loop
     expect((await peer.nextFrame("the answer")).requestId).toBe(id);
   }
   expect(peer.dataEvents - before).toBe(1);

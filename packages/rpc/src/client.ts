@@ -67,17 +67,17 @@ export class RpcClient {
   ): Promise<ResponseOf<N>> {
     const { timeoutMs = this.#requestTimeoutMs, signal } = options;
     signal?.throwIfAborted();
+    const startMs = performance.now();
+    const limitsOfCall = { startMs, timeoutMs, signal };
     if (this.#connection?.usable === true) {
       // The connection checks the answer against the schema of this very message.
-      return this.#connection.call(name, request, { timeoutMs, signal }) as Promise<ResponseOf<N>>;
+      return this.#connection.call(name, request, limitsOfCall) as Promise<ResponseOf<N>>;
     }
-    const startMs = performance.now();
-    const connection = await within(this.#connect(), { timeoutMs, signal }, () => {
+    const connection = await within(this.#connect(), limitsOfCall, () => {
       const message = `${this.endpoint} did not take the connection within ${timeoutMs} ms`;
       return new DsmError("TIMEOUT", message);
     });
-    const leftMs = Math.max(1, timeoutMs - (performance.now() - startMs));
-    return connection.call(name, request, { timeoutMs: leftMs, signal }) as Promise<ResponseOf<N>>;
+    return connection.call(name, request, limitsOfCall) as Promise<ResponseOf<N>>;
   }
 
   /** Ends the connection; calls in flight and later ones fail with UNREACHABLE. */

@@ -54,7 +54,6 @@ test("drain gives a slow reader all that it asked for", async () => {
   slow.pause();
   const asked = 12;
   for (let id = 1; id <= asked; id++) {
-    // oxlint-disable-next-line no-await-in-loop
     await slow.write(requestBytes("status", id, {}));
   }
   using other = clientOf(server.endpoint, { role: "client" });
@@ -78,6 +77,23 @@ test("a drained server frees its port, and draining or killing it again is nothi
   server.kill();
   expect(await client.call("ping", {})).toEqual(answer);
   expect(again.port).toBe(server.port);
+});
+
+test("nothing that was asked runs once the server is killed", async () => {
+  let asked = 0;
+  const server = idServer({
+    handlers: {
+      ping: () => {
+        asked++;
+        server.kill();
+        return answer;
+      },
+    },
+  });
+  await using peer = await RawPeer.proved(server.endpoint);
+  await peer.write(Buffer.concat([1, 2, 3].map((id) => requestBytes("ping", id, {}))));
+  await peer.untilClosed();
+  expect([asked, peer.frames]).toEqual([1, []]);
 });
 
 test("kill frees the port at once and says nothing to anybody", async () => {

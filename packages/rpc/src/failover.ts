@@ -15,6 +15,11 @@ const wrongPeer: ReadonlySet<ErrorCode> = new Set([
   "UNSUPPORTED_VERSION",
 ]);
 
+export interface Failure {
+  readonly endpoint: string;
+  readonly error: DsmError;
+}
+
 /** True when an equal server may answer what this one did not. */
 export function worthAnother(thrown: unknown): thrown is DsmError {
   return thrown instanceof DsmError && (thrown.retryable || wrongPeer.has(thrown.code));
@@ -24,18 +29,24 @@ export function worthAnother(thrown: unknown): thrown is DsmError {
  * The error for a call that every server failed. What a server said of the request tells more
  * than a server that could not be asked; among equals the first one stands.
  */
-export function mostTelling(name: MessageName, failures: readonly DsmError[]): DsmError {
-  const said = failures.find((error) => !noAnswer.has(error.code) && !wrongPeer.has(error.code));
-  const strange = failures.find((error) => wrongPeer.has(error.code));
+export function mostTelling(name: MessageName, failures: readonly Failure[]): DsmError {
+  const errors = failures.map(({ error }) => error);
+  const said = errors.find(({ code }) => !noAnswer.has(code) && !wrongPeer.has(code));
+  const strange = errors.find(({ code }) => wrongPeer.has(code));
   const telling = said ?? strange;
   if (telling !== undefined) return telling;
-  const [first] = failures;
-  const sameCode = failures.every((error) => error.code === first?.code);
+  const [first] = errors;
+  const sameCode = errors.every(({ code }) => code === first?.code);
   const who = messages[name].servedBy.map((role) => (role === "id" ? "ID server" : role));
-  const why = failures.map((error) => error.message).join(", ");
+  const why = failures.map(reason).join(", ");
   return new DsmError(
     sameCode && first !== undefined ? first.code : "UNREACHABLE",
     `no ${who.join(" or ")} answered ${name}: ${why}`,
     { remedy: `is the ${who[0] ?? "server"} running there?`, cause: first },
   );
+}
+
+/** Why one server gave no answer; a server's own words do not say which one it is. */
+function reason({ endpoint, error: { message } }: Failure): string {
+  return message.includes(endpoint) ? message : `${endpoint} said: ${message}`;
 }

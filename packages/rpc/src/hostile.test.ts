@@ -110,9 +110,7 @@ test("frames at random splits are answered", () =>
         for (let at = 0; at < bytes.length;) {
           const size = sizes.next().value ?? 1;
           // The pieces must leave in this order.
-          // oxlint-disable-next-line no-await-in-loop
           await peer.write(bytes.subarray(at, at + size));
-          // oxlint-disable-next-line no-await-in-loop
           await new Promise((next) => setImmediate(next));
           at += size;
         }

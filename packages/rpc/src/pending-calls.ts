@@ -10,6 +10,8 @@ interface PendingCall {
 }
 
 export interface CallOptions {
+  /** When the call began, on the clock of `performance.now()`. */
+  readonly startMs: number;
   readonly timeoutMs: number;
   readonly signal: AbortSignal | undefined;
 }
@@ -55,9 +57,9 @@ export class PendingCalls {
   }
 
   add(requestId: number, name: MessageName, options: CallOptions): Promise<unknown> {
-    const { timeoutMs, signal } = options;
+    const { startMs, timeoutMs, signal } = options;
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-    const deadlineMs = performance.now() + timeoutMs;
+    const deadlineMs = startMs + timeoutMs;
     const call: PendingCall = { name, timeoutMs, deadlineMs, resolve, reject };
     this.#calls.set(requestId, call);
     if (deadlineMs < this.#timerAtMs) this.#arm(deadlineMs);

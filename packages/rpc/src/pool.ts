@@ -1,11 +1,13 @@
 import { DsmError, type MessageName, type RequestOf, type ResponseOf } from "@dsm/protocol";
 import { type RpcAskerOptions, type RpcCallOptions, RpcClient } from "./client.ts";
 import { EndpointOrder } from "./endpoint-order.ts";
-import { worthAnother, mostTelling } from "./failover.ts";
+import { type Failure, mostTelling, worthAnother } from "./failover.ts";
 
 export interface RpcPoolOptions extends RpcAskerOptions {
   /** Equal servers: any of them can answer. At least one. */
   readonly endpoints: readonly string[];
+  /** How long a server that failed is asked last. */
+  readonly endpointRestMs?: number;
 }
 
 /** What one of the servers said to all: a response or an error. */
@@ -26,7 +28,7 @@ export class RpcPool {
 
   /** @throws DsmError BAD_CONFIG for no endpoint or one that is none */
   constructor(options: RpcPoolOptions) {
-    const { endpoints, ...asker } = options;
+    const { endpoints, endpointRestMs, ...asker } = options;
     if (endpoints.length === 0) {
       throw new DsmError("BAD_CONFIG", "no server to ask is named", {
         remedy: "name at least one host:port",
@@ -34,7 +36,7 @@ export class RpcPool {
     }
     this.endpoints = endpoints;
     this.#clients = endpoints.map((endpoint) => new RpcClient({ endpoint, ...asker }));
-    this.#order = new EndpointOrder(endpoints.length);
+    this.#order = new EndpointOrder(endpoints.length, endpointRestMs);
   }
 
   /**
@@ -47,20 +49,19 @@ export class RpcPool {
     request: RequestOf<N>,
     options: RpcCallOptions = {},
   ): Promise<ResponseOf<N>> {
-    const failures: DsmError[] = [];
+    const failures: Failure[] = [];
     for (const index of this.#order.at(performance.now())) {
       const client = this.#clients[index];
       if (client === undefined) continue;
       try {
         // One after the other is the point: the next is only asked when this one failed.
-        // oxlint-disable-next-line no-await-in-loop
         const response = await client.call(name, request, options);
         this.#order.answered(index);
         return response;
       } catch (thrown) {
         if (!worthAnother(thrown)) throw thrown;
         this.#order.failed(index, performance.now());
-        failures.push(thrown);
+        failures.push({ endpoint: client.endpoint, error: thrown });
       }
     }
     throw mostTelling(name, failures);

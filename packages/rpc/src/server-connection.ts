@@ -13,6 +13,7 @@ import type { Socket } from "bun";
 import { formatEndpoint } from "./endpoint.ts";
 import type { Dispatch, RpcContext } from "./handlers.ts";
 import { Outbox } from "./outbox.ts";
+import { errorBytes, internalError, isThenable } from "./reply.ts";
 
 export type ServerSocket = Socket<ServerConnection>;
 
@@ -187,14 +188,12 @@ export class ServerConnection {
       this.#sendError(thrown, type, requestId);
       return;
     }
-    const message = `the ${this.#options.role} server failed on this request`;
-    const remedy = "the log of that server says why";
-    this.#sendError(new DsmError("INTERNAL", message, { remedy }), type, requestId);
+    this.#sendError(internalError(this.#options.role), type, requestId);
     this.#options.onFault(DsmError.from(thrown, `answering message type ${type}`), this.#peer);
   }
 
   #sendError(error: DsmError, type: number, requestId: number): void {
-    this.#outbox.send(encodeError(error, type, requestId));
+    this.#outbox.send(errorBytes(error, type, requestId));
   }
 
   /** Sends what waits and FIN. The peer closes on that; if it does not, we do. */
@@ -208,19 +207,5 @@ export class ServerConnection {
     this.#outbox.finish(() => {
       this.#timer = setTimeout(() => this.#socket.terminate(), limits.lingerMs).unref();
     });
-  }
-}
-
-// A query builder is a promise by its `then` alone; no answer has a field of that name.
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null && "then" in value;
-}
-
-function encodeError(error: DsmError, type: number, requestId: number): Buffer {
-  const frame = { kind: "error", type, requestId } as const;
-  try {
-    return encodeFrame({ ...frame, body: error.toWire() });
-  } catch (tooLarge) {
-    return encodeFrame({ ...frame, body: DsmError.from(tooLarge, "telling the error").toWire() });
   }
 }

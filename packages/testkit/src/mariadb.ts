@@ -116,15 +116,6 @@ export class MariaDb implements AsyncDisposable {
     return this.#end("SIGKILL");
   }
 
-  /** Makes the server hang: it keeps its connections and answers nothing. */
-  pause(): void {
-    this.#server?.kill("SIGSTOP");
-  }
-
-  resume(): void {
-    this.#server?.kill("SIGCONT");
-  }
-
   async #end(signal: "SIGTERM" | "SIGKILL"): Promise<void> {
     const server = this.#server;
     if (server === undefined) return;

@@ -83,6 +83,18 @@ export function describeCommits(backend: Backend): void {
     await expect(catalog.commit(tooMany)).rejects.toThrow(RangeError);
   });
 
+  test("a closed catalog finishes what runs, refuses the rest, and may be closed twice", async () => {
+    const catalog = await openShared(backend);
+    const user = uniqueName("gus");
+    const running = [1, 2, 3].map((n) => catalog.commit([put({ user, fileId: `f${n}` })]));
+    await Promise.all([catalog.close(), catalog.close()]);
+    expect(await Promise.all(running)).toEqual([[true], [true], [true]]);
+    const closed = { code: "CATALOG_UNAVAILABLE" };
+    await expect(catalog.groupOf(user)).rejects.toMatchObject(closed);
+    const late = catalog.commit([put({ user, fileId: "a" })]);
+    await expect(late).rejects.toMatchObject(closed);
+  });
+
   test("of two versions of one file in a batch one is in force", async () => {
     await using catalog = await openShared(backend);
     const user = uniqueName("fay");

@@ -1,7 +1,15 @@
 import { migrateCatalog } from "../index.ts";
 
+async function migrate(url: string): Promise<string> {
+  try {
+    await migrateCatalog(url);
+    return "done";
+  } catch (error) {
+    return String(error);
+  }
+}
+
 if (import.meta.main) {
   console.log("ready");
-  for await (const _line of console) break;
-  await migrateCatalog(Bun.argv[2] ?? "");
+  for await (const url of console) console.log(await migrate(url));
 }

@@ -1,10 +1,8 @@
 import { expect, test } from "bun:test";
-import { join } from "node:path";
 import { bundledMigrations, migrationsTable } from "../migrations.ts";
 import { migrateCatalog, openCatalog } from "../index.ts";
 import { type Backend, put } from "./backend.ts";
-
-const fixture = join(import.meta.dir, "migrate-fixture.ts");
+import { migrateTogether } from "./migrate-together.ts";
 
 export function describeMigrations(backend: Backend): void {
   test("a catalog that is not migrated does not open, and says what to do", async () => {
@@ -17,20 +15,7 @@ export function describeMigrations(backend: Backend): void {
 
   test("four processes may migrate at the same moment", async () => {
     const url = await backend.emptyUrl();
-    const children = [1, 2, 3, 4].map(() =>
-      Bun.spawn([process.execPath, fixture, url], {
-        stdin: "pipe",
-        stdout: "pipe",
-        stderr: "inherit",
-      }),
-    );
-    // Each says that it is there, and waits for the others.
-    for (const child of children) await child.stdout.getReader().read();
-    for (const child of children) {
-      child.stdin.write("go\n");
-      await child.stdin.end();
-    }
-    expect(await Promise.all(children.map((child) => child.exited))).toEqual([0, 0, 0, 0]);
+    expect(await migrateTogether(4, [url])).toEqual([]);
     const applied = await backend.query(url, `SELECT hash FROM ${migrationsTable}`);
     const bundled = bundledMigrations(new URL(url).protocol === "sqlite:" ? "sqlite" : "mysql");
     expect(applied.map((row) => row["hash"])).toEqual(bundled.map(({ hash }) => hash));

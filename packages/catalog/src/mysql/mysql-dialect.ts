@@ -2,7 +2,7 @@ import { limits } from "@dsm/protocol";
 import { drizzle, type MySqlRawQueryResult } from "drizzle-orm/mysql2";
 import type { Pool } from "mysql2/promise";
 import type { Db, Dialect } from "../dialect.ts";
-import { catalogError, driverError } from "../fault.ts";
+import { catalogError, driverError, wasClosed } from "../fault.ts";
 import { Gate } from "../gate.ts";
 import { assertMigrated, migrationsTable } from "../migrations.ts";
 import * as tables from "../schema/mysql.ts";
@@ -34,7 +34,10 @@ function dialectOver(connections: MySqlConnections, shown: string): Dialect {
     waitTimeoutMs: limits.catalogQueueTimeoutMs,
   });
 
+  let closed = false;
+
   async function read<T>(doing: string, work: () => PromiseLike<T>): Promise<T> {
+    if (closed) throw wasClosed(doing, shown);
     try {
       return await gate.pass(() => withRetries(work));
     } catch (error) {
@@ -57,7 +60,11 @@ function dialectOver(connections: MySqlConnections, shown: string): Dialect {
       read(doing, () => connections.change(statement, params)),
     prepare: (statement) => (doing, params) =>
       read(doing, () => connections.execute(statement, params)),
-    close: () => connections.close(),
+    async close() {
+      closed = true;
+      await gate.idle();
+      await connections.close();
+    },
   };
 }
 
@@ -68,7 +75,8 @@ const deadlockPauseMs = 5;
  * later", and a connection that the server closed while it was idle says nothing of the next one.
  */
 async function withRetries<T>(work: () => PromiseLike<T>): Promise<T> {
-  let staleLeft = 1;
+  // All connections of the pool may have gone stale together.
+  let staleLeft = limits.catalogConnectionsMax;
   for (let tries = 1; ; tries++) {
     try {
       return await work();

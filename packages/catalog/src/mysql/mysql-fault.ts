@@ -72,7 +72,5 @@ export function explainMySql(error: Error): Fault | undefined {
   if (Object.hasOwn(faults, driverCode)) return faults[driverCode];
   // mysql2 gives no code to a command on a connection that has just broken, only this mark.
   if ("fatal" in error && error.fatal === true && driverCode === "") return lost;
-  // Nor to a pool that was closed: mysql2/lib/base/pool.js.
-  if (error.message === "Pool is closed.") return { code, why: "it was closed" };
   return undefined;
 }

@@ -1,8 +1,8 @@
-import type { Database } from "bun:sqlite";
+import type { Database, Statement } from "bun:sqlite";
 import { drizzle } from "drizzle-orm/bun-sqlite";
 import { limits } from "@dsm/protocol";
 import type { Db, Dialect, RawRow } from "../dialect.ts";
-import { catalogError } from "../fault.ts";
+import { catalogError, wasClosed } from "../fault.ts";
 import { assertMigrated, migrationsTable } from "../migrations.ts";
 import * as tables from "../schema/sqlite.ts";
 import type { SqliteTarget } from "../target.ts";
@@ -12,8 +12,6 @@ import { explainSqlite } from "./sqlite-fault.ts";
 /** @throws DsmError CATALOG_UNAVAILABLE, DATA_CORRUPT */
 export async function openSqliteDialect(target: SqliteTarget): Promise<Dialect> {
   const { path, shown } = target;
-  const fail = (thrown: unknown, doing: string) =>
-    catalogError(thrown, doing, shown, explainSqlite);
   let database: Database | undefined;
   try {
     const busyTimeoutMs = limits.catalogBusyTimeoutMs;
@@ -21,20 +19,23 @@ export async function openSqliteDialect(target: SqliteTarget): Promise<Dialect> 
     assertMigrated("sqlite", newestMigration(database), shown);
   } catch (error) {
     database?.close();
-    throw fail(error, "open it");
+    throw catalogError(error, "open it", shown, explainSqlite);
   }
-  return dialectOver(database, fail);
+  return dialectOver(database, shown);
 }
 
-function dialectOver(database: Database, fail: (thrown: unknown, doing: string) => Error): Dialect {
+function dialectOver(database: Database, shown: string): Dialect {
   // Bun's SQLite is synchronous; awaiting its queries gives the same rows, so one type serves.
   const db = drizzle({ client: database }) as unknown as Db;
+  const prepared: Statement<RawRow, string[]>[] = [];
+  let closed = false;
 
   async function read<T>(doing: string, work: () => PromiseLike<T>): Promise<T> {
+    if (closed) throw wasClosed(doing, shown);
     try {
       return await work();
     } catch (error) {
-      throw fail(error, doing);
+      throw catalogError(error, doing, shown, explainSqlite);
     }
   }
 
@@ -51,11 +52,17 @@ function dialectOver(database: Database, fail: (thrown: unknown, doing: string) 
       }),
     writeText: (doing, statement, params) =>
       read(doing, async () => database.run(statement, params as string[]).changes),
-    prepare(statement) {
-      const prepared = database.prepare<RawRow, string[]>(statement);
-      return (doing, params) => read(doing, async () => prepared.values(...(params as string[])));
+    prepare(text) {
+      const statement = database.prepare<RawRow, string[]>(text);
+      prepared.push(statement);
+      return (doing, params) => read(doing, async () => statement.values(...(params as string[])));
     },
-    close: async () => database.close(),
+    async close() {
+      closed = true;
+      // SQLite keeps the file open as long as one statement is.
+      for (const statement of prepared) statement.finalize();
+      database.close();
+    },
   };
 }
 

@@ -34,6 +34,5 @@ export function explainSqlite(error: Error): Fault | undefined {
   if (Object.hasOwn(faults, primary)) return faults[primary];
   // SQLite has one code for all faults of a statement, and tells them apart by text only.
   if (primary === "SQLITE_ERROR" && error.message.includes("no such table")) return notMigrated;
-  if (error.message.includes("closed database")) return { code, why: "it was closed" };
   return undefined;
 }

@@ -1,7 +1,7 @@
 import type { Database } from "bun:sqlite";
 import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
-import { limits } from "@dsm/protocol";
+import { DsmError, limits, systemErrorCode } from "@dsm/protocol";
 import { catalogError } from "../fault.ts";
 import { bundledMigrations, migrationsTable } from "../migrations.ts";
 import type { SqliteTarget } from "../target.ts";
@@ -10,8 +10,8 @@ import { explainSqlite } from "./sqlite-fault.ts";
 
 /** Makes the folder and the file where they are missing, and brings the tables up to date. */
 export async function migrateSqlite(target: SqliteTarget): Promise<void> {
+  await makeFolder(dirname(target.path), target.shown);
   try {
-    await mkdir(dirname(target.path), { recursive: true });
     const busyTimeoutMs = limits.catalogMigrateTimeoutMs;
     const database = await openSqlite(target.path, { create: true, busyTimeoutMs });
     try {
@@ -21,6 +21,19 @@ export async function migrateSqlite(target: SqliteTarget): Promise<void> {
     }
   } catch (error) {
     throw catalogError(error, "migrate it", target.shown, explainSqlite);
+  }
+}
+
+async function makeFolder(folder: string, shown: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true });
+  } catch (cause) {
+    const why = systemErrorCode(cause) ?? String(cause);
+    throw new DsmError(
+      "DATA_NOT_WRITABLE",
+      `catalog ${shown}: cannot make the folder ${folder}: ${why}`,
+      { remedy: "check the path and the permissions of the folders above it", cause },
+    );
   }
 }
 

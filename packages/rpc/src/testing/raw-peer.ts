@@ -70,7 +70,6 @@ export class RawPeer implements AsyncDisposable {
       if (took < 0) return;
       rest = rest.subarray(took);
       // Each piece waits for the room that the one before it needs.
-      // oxlint-disable-next-line no-await-in-loop
       if (rest.length > 0) await this.#room.promise;
     }
   }
@@ -78,9 +77,7 @@ export class RawPeer implements AsyncDisposable {
   /** One byte per write, each on its way before the next. */
   async writeCrumbs(bytes: Uint8Array): Promise<void> {
     for (let at = 0; at < bytes.length; at++) {
-      // oxlint-disable-next-line no-await-in-loop
       await this.write(bytes.subarray(at, at + 1));
-      // oxlint-disable-next-line no-await-in-loop
       await new Promise((next) => setImmediate(next));
     }
   }

@@ -1,0 +1,98 @@
+import type { CommandEntry } from "../strict.ts";
+
+/** The table of commands. A module is loaded when its command runs, so that each starts fast. */
+export const rootCommand: CommandEntry = {
+  name: "dsm",
+  summary: "Stores audio, video and images on your own servers and plays them over HTTP.",
+  subCommands: [
+    {
+      name: "up",
+      summary: "Run a whole cluster in one process.",
+      load: async () => (await import("./up.ts")).up,
+    },
+    {
+      name: "upload",
+      summary: "Upload files, folders or standard input.",
+      load: async () => (await import("./upload.ts")).upload,
+    },
+    {
+      name: "download",
+      summary: "Download a file, resumed and checked.",
+      load: async () => (await import("./download.ts")).download,
+    },
+    {
+      name: "delete",
+      summary: "Delete files.",
+      load: async () => (await import("./delete.ts")).deleteFiles,
+    },
+    {
+      name: "list",
+      summary: "List the files of a user.",
+      load: async () => (await import("./list.ts")).list,
+    },
+    {
+      name: "stat",
+      summary: "Show what is known of a file.",
+      load: async () => (await import("./stat.ts")).stat,
+    },
+    {
+      name: "status",
+      summary: "Show the groups and their storages.",
+      load: async () => (await import("./status.ts")).status,
+    },
+    {
+      name: "user",
+      summary: "Where users live.",
+      subCommands: [
+        {
+          name: "assign",
+          summary: "Put a user who has no files yet into a group.",
+          load: async () => (await import("./user-assign.ts")).userAssign,
+        },
+      ],
+    },
+    {
+      name: "tracker",
+      summary: "Run a tracker.",
+      load: async () => (await import("./tracker.ts")).tracker,
+    },
+    {
+      name: "id",
+      summary: "Run an ID server.",
+      load: async () => (await import("./id.ts")).id,
+    },
+    {
+      name: "storage",
+      summary: "Run a storage.",
+      load: async () => (await import("./storage.ts")).storage,
+      subCommands: [
+        {
+          name: "drain",
+          summary: "Stop naming a storage to clients, or name it again.",
+          load: async () => (await import("./storage-drain.ts")).storageDrain,
+        },
+      ],
+    },
+    {
+      name: "gateway",
+      summary: "Run a gateway.",
+      load: async () => (await import("./gateway.ts")).gateway,
+    },
+    {
+      name: "config",
+      summary: "Print a commented sample of the configuration file.",
+      load: async () => (await import("./config.ts")).config,
+    },
+    {
+      name: "catalog",
+      summary: "The SQL catalog.",
+      subCommands: [
+        {
+          name: "migrate",
+          summary: "Bring the tables of the catalog to this version.",
+          load: async () => (await import("./catalog-migrate.ts")).catalogMigrate,
+        },
+      ],
+    },
+  ],
+};

@@ -1,0 +1,51 @@
+import { type FileInfo, limits } from "@dsm/protocol";
+import { clusterArgs } from "../find-cluster.ts";
+import { warn } from "../report.ts";
+import { sayResult } from "../stdout.ts";
+import { command } from "../strict.ts";
+import { sizeText, tableLines, timeText } from "../table.ts";
+import { userArg } from "../user-arg.ts";
+import { wholeNumber } from "../whole-number.ts";
+import { withClient } from "../with-client.ts";
+
+export const list = command({
+  args: {
+    ...userArg,
+    prefix: { type: "string", valueHint: "PREFIX", description: "Only ids that begin with it." },
+    limit: {
+      type: "string",
+      valueHint: "N",
+      default: String(limits.listDefault),
+      description: `At most so many, up to ${limits.listMax}.`,
+    },
+    after: { type: "string", valueHint: "ID", description: "Only ids behind this one." },
+    ...clusterArgs,
+  },
+  async run({ args, json }) {
+    const query = {
+      user: args.user,
+      limit: wholeNumber("--limit", args.limit, 1, limits.listMax),
+      ...(args.prefix === undefined ? {} : { prefix: args.prefix }),
+      ...(args.after === undefined ? {} : { after: args.after }),
+    };
+    const page = await withClient(args, (client) => client.list(query));
+    await sayResult(json, page, page.files.length === 0 ? [] : tableOf(page.files));
+    if (page.next !== undefined && !json) warn(`dsm: there are more: --after ${quoted(page.next)}`);
+    return 0;
+  },
+});
+
+function tableOf(files: readonly FileInfo[]): string[] {
+  const rows = files.map((it) => [
+    sizeText(it.sizeBytes).padStart(10),
+    timeText(it.modifiedAtMs),
+    it.mediaType,
+    it.fileId,
+  ]);
+  return tableLines([["SIZE".padStart(10), "MODIFIED", "TYPE", "FILE"], ...rows]);
+}
+
+/** For a POSIX shell. */
+function quoted(text: string): string {
+  return /^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}

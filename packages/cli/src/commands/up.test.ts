@@ -1,0 +1,85 @@
+import { expect, test } from "bun:test";
+import { readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { tempDir } from "@dsm/testkit";
+import { dsm, Lines, spawnDsm } from "../testing/dsm.ts";
+
+const upArgs = ["up", "--http", "127.0.0.1:0", "--json"];
+
+test("dsm up is found by commands, keeps others off, stops in order and keeps its secret", async () => {
+  await using dir = await tempDir();
+  const cwd = dir.path;
+  await using up = spawnDsm([...upArgs, "--demo"], { cwd });
+  const ready = JSON.parse(await new Lines(up.stdout).next());
+  expect(ready).toEqual({
+    ready: true,
+    http: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/),
+    trackers: [expect.any(String), expect.any(String)],
+    storages: [expect.any(String), expect.any(String)],
+    pid: up.pid,
+    demo: { url: `${ready.http}/media/demo/sample.mp4` },
+  });
+  const clusterPath = join(cwd, ".dsm/cluster.json");
+  const secret = (await readFile(join(cwd, ".dsm/secret"), "utf8")).trim();
+  const { trackers, http, storages, pid } = ready;
+  expect(JSON.parse(await readFile(clusterPath, "utf8"))).toEqual({
+    trackers,
+    secret,
+    http,
+    storages,
+    pid,
+  });
+  expect((await stat(clusterPath)).mode & 0o777).toBe(0o600);
+
+  const answer = await fetch(ready.demo.url);
+  const { exit, out } = await dsm(["stat", "sample.mp4", "--user", "demo", "--json"], { cwd });
+  expect([exit, answer.status, (await answer.bytes()).length]).toEqual([
+    0,
+    200,
+    JSON.parse(out).sizeBytes,
+  ]);
+
+  const second = await dsm(upArgs, { cwd });
+  expect([second.exit, second.out]).toEqual([4, ""]);
+  expect(second.err).toMatch(/^.*a dsm up runs on .*\(pid \d+\).*\n$/);
+
+  up.kill("SIGINT");
+  expect(await up.exited).toBe(0);
+  expect(await Bun.file(clusterPath).exists()).toBe(false);
+
+  await using again = spawnDsm([...upArgs, "--demo"], { cwd });
+  await new Lines(again.stdout).next();
+  expect(JSON.parse(await readFile(clusterPath, "utf8")).secret).toBe(secret);
+  again.kill("SIGTERM");
+  expect(await again.exited).toBe(0);
+});
+
+test("after kill -9 the next dsm up starts", async () => {
+  await using dir = await tempDir();
+  await using first = spawnDsm(upArgs, { cwd: dir.path });
+  await new Lines(first.stdout).next();
+  first.kill("SIGKILL");
+  await first.exited;
+  await using second = spawnDsm(upArgs, { cwd: dir.path });
+  expect(JSON.parse(await new Lines(second.stdout).next()).ready).toBe(true);
+});
+
+test("what keeps it from starting is one line", async () => {
+  await using dir = await tempDir();
+  using taken = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+  await Bun.write(join(dir.path, "file"), "");
+  const results = await Promise.all([
+    dsm(["up", "--http", `127.0.0.1:${taken.port}`], { cwd: dir.path }),
+    dsm([...upArgs, "--data", "file"], { cwd: dir.path }),
+    dsm([...upArgs, "--data", "c", "--catalog", "mysql://u:p@127.0.0.1:1/d"], { cwd: dir.path }),
+    dsm(["up", "--data", "w", "--http", "0.0.0.0:0"], { cwd: dir.path }),
+  ]);
+  expect(
+    results.map(({ exit, out, err }) => [exit, out, err.trimEnd().split("\n").length]),
+  ).toEqual([
+    [1, "", 1],
+    [1, "", 1],
+    [5, "", 1],
+    [2, "", 1],
+  ]);
+});

@@ -1,0 +1,11 @@
+import { join } from "node:path";
+import { configMarkdown } from "@dsm/config";
+import { protocolMarkdown } from "./protocol-markdown.ts";
+
+const docsFolder = join(import.meta.dir, "../../../../docs");
+
+/** The pages that are made from tables in the code. */
+export const generatedDocs = [
+  { path: join(docsFolder, "PROTOCOL.md"), make: protocolMarkdown },
+  { path: join(docsFolder, "CONFIG.md"), make: configMarkdown },
+] as const;

@@ -1,0 +1,2 @@
+export { generatedDocs } from "./docs/files.ts";
+export { runCli } from "./run.ts";

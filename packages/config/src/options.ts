@@ -1,0 +1,171 @@
+import { logLevels } from "@dsm/log";
+import { limits } from "@dsm/protocol";
+import {
+  duration,
+  endpoint,
+  int,
+  list,
+  listenAddress,
+  mount,
+  name,
+  oneOf,
+  path,
+  size,
+  text,
+  url,
+} from "./kinds/index.ts";
+import { configRoles, optional, required, shared, withDefault } from "./option.ts";
+
+const secret = text(`at least ${limits.secretMinChars} characters`, "SECRET");
+const httpUrl = url(["http:", "https:"], "http://10.0.0.5:7800");
+const catalogUrl = url(
+  ["sqlite:", "mysql:", "mariadb:"],
+  "sqlite:/var/lib/dsm/catalog.db or mysql://dsm:password@10.0.0.1:3306/dsm",
+);
+const workersMax = 64;
+const localhost = (port: number) => ({ hostname: "127.0.0.1", port });
+
+const workers = withDefault(
+  int(1, workersMax),
+  1,
+  "Processes that share the port; more than one uses more than one core.",
+);
+
+/**
+ * The one table of options. Flags, variables, TOML keys, `dsm config`, docs/CONFIG.md and the
+ * type of a loaded configuration come from it. Durations are ms here and sizes are bytes; the
+ * written form carries its unit, so the unit is left out of the written name.
+ */
+export const options = {
+  common: {
+    trackers: shared(
+      ["storage", "gateway", "client"],
+      required(
+        list(endpoint, 1),
+        ["10.0.0.1:7600", "10.0.0.2:7600"],
+        "Every tracker. Storages report to all of them; clients ask any one and move on.",
+        { flag: "--tracker" },
+      ),
+    ),
+    idServers: shared(
+      ["storage"],
+      required(list(endpoint, 1), ["10.0.0.1:7700"], "The ID servers, any number, all equal."),
+    ),
+    catalog: shared(
+      ["tracker", "id", "storage", "client"],
+      required(
+        catalogUrl,
+        "mysql://dsm:password@10.0.0.1:3306/dsm",
+        "The SQL catalog. SQLite serves one machine, MySQL-protocol servers several.",
+      ),
+    ),
+    secret: shared(
+      configRoles,
+      optional(
+        secret,
+        "put-the-output-of-openssl-rand-hex-32-here",
+        "The cluster secret, the same everywhere. Set this or the secret file, not both.",
+        { confidential: true },
+      ),
+    ),
+    secretFile: shared(
+      configRoles,
+      optional(
+        path,
+        "/etc/dsm/secret",
+        "A file with the cluster secret, readable by its owner alone.",
+      ),
+    ),
+    logLevel: shared(
+      configRoles,
+      withDefault(oneOf(logLevels), "info", "What is logged, as JSON lines on stderr."),
+    ),
+  },
+  tracker: {
+    listen: withDefault(listenAddress, localhost(7600), "Where the tracker listens."),
+    heartbeatIntervalMs: withDefault(
+      duration(10, 600_000),
+      1_000,
+      "How often storages are told to report.",
+    ),
+    missedBeats: withDefault(
+      int(1, 1_000),
+      3,
+      "A storage is offline after this many intervals without a report.",
+    ),
+    capabilityTtlMs: withDefault(
+      duration(1_000, 86_400_000),
+      60_000,
+      "How long the right to read or write, which a tracker signs, is good.",
+    ),
+  },
+  id: {
+    listen: withDefault(listenAddress, localhost(7700), "Where the ID server listens."),
+    segmentIds: withDefault(
+      int(1, 2 ** 32),
+      65_536,
+      "Ids taken from the catalog at a time; a restart gives up the rest of a segment.",
+    ),
+  },
+  storage: {
+    id: required(name, "s1", "The name of this storage, unique in the cluster."),
+    group: required(name, "g1", "The group it belongs to. Members of a group share all files."),
+    root: required(path, "/mnt/g1", "The folder where the file system of the group is mounted."),
+    listen: withDefault(listenAddress, localhost(7800), "Where the data port listens."),
+    dataUrl: optional(
+      httpUrl,
+      "http://10.0.0.5:7800",
+      "Where trackers, gateways and clients inside the cluster reach the data port.",
+      { fallbackDoc: "`http://` and the address it listens on" },
+    ),
+    publicUrl: optional(
+      httpUrl,
+      "https://s1.example.org",
+      "Where the public reaches the data port, for redirects.",
+      { fallbackDoc: "the data URL" },
+    ),
+    leaseIds: withDefault(
+      int(1, limits.leaseMaxIds),
+      1_024,
+      "Ids taken from an ID server at a time; 1024 fill one directory.",
+    ),
+    reserveBytes: withDefault(
+      size(0),
+      2 ** 30,
+      "The storage takes no new files when less than this is free.",
+    ),
+    trashGraceMs: withDefault(
+      duration(0),
+      86_400_000,
+      "How long the bytes of a deleted or replaced file are kept.",
+    ),
+    reapIntervalMs: withDefault(
+      duration(10, 86_400_000),
+      60_000,
+      "How often the trash is looked through.",
+    ),
+    workers,
+  },
+  gateway: {
+    http: withDefault(listenAddress, localhost(8080), "Where the public HTTP port listens."),
+    delivery: withDefault(
+      oneOf(["auto", "local", "proxy"]),
+      "auto",
+      "How bytes reach the public: `local` from a mounted group file system, `proxy` through a " +
+        "storage, `auto` local where a mount is named and proxy elsewhere.",
+    ),
+    mounts: withDefault(
+      list(mount, 0),
+      [],
+      "Group file systems mounted on the gateway's machine, each `GROUP=FOLDER`.",
+    ),
+    writeKey: optional(
+      text("a key without control characters", "KEY"),
+      "put-the-output-of-openssl-rand-hex-32-here",
+      "The key for uploads, deletes and lists. Needed where the HTTP port is open to more than " +
+        "this machine.",
+      { confidential: true },
+    ),
+    workers,
+  },
+} as const;

@@ -1,0 +1,50 @@
+import fc from "fast-check";
+import type { NamedOption } from "../names.ts";
+
+const name = fc.stringMatching(/^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$/);
+const port = fc.integer({ min: 1, max: 65_535 });
+const host = fc.oneof(fc.ipV4(), fc.stringMatching(/^[a-z0-9]{1,12}(\.[a-z0-9]{1,12}){0,2}$/));
+const hostPort = fc.record({ hostname: host, port });
+const endpoint = fc.tuple(host, port).map(([h, p]) => `${h}:${p}`);
+const plain = fc
+  .string({ unit: "grapheme", minLength: 1, maxLength: 40 })
+  .filter((it) => it.isWellFormed() && !/\p{Cc}/u.test(it));
+/** A list cannot hold a comma in an item, and leaves out the blanks around it. */
+const inList = plain.map((it) => it.replaceAll(",", ""));
+const url = fc.webUrl({ validSchemes: ["http", "https"] });
+
+/** Values of each option that its kind must take, by `section.key`. */
+const byOption: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
+  "common.trackers": fc.uniqueArray(endpoint, { minLength: 1, maxLength: 8 }),
+  "common.idServers": fc.uniqueArray(endpoint, { minLength: 1, maxLength: 8 }),
+  "common.catalog": fc.constantFrom("sqlite:/var/lib/dsm.db", "mysql://u:p@h:3306/d?x=1"),
+  "common.secret": plain,
+  "common.secretFile": plain.map((it) => `/${it}`),
+  "common.logLevel": fc.constantFrom("trace", "debug", "info", "warn", "error", "silent"),
+  "storage.id": name,
+  "storage.group": name,
+  "storage.root": plain.map((it) => `/${it}`),
+  "storage.dataUrl": url,
+  "storage.publicUrl": url,
+  "storage.reserveBytes": fc.maxSafeNat(),
+  "gateway.http": hostPort,
+  "gateway.delivery": fc.constantFrom("auto", "local", "proxy"),
+  "gateway.mounts": fc.uniqueArray(
+    fc.record({ group: name, folder: inList.map((it) => `/${it}/x`) }),
+    { minLength: 1, maxLength: 4, selector: ({ group, folder }) => `${group}=${folder}` },
+  ),
+  "gateway.writeKey": plain,
+};
+
+/** Numbers that every duration and count of the table allows. */
+const modest = fc.integer({ min: 1_000, max: 600_000 });
+const few = fc.integer({ min: 1, max: 64 });
+
+export function arbitraryOf({ section, key, option }: NamedOption): fc.Arbitrary<unknown> {
+  const known = byOption[`${section}.${key}`];
+  if (known !== undefined) return known;
+  if (key === "listen") return hostPort;
+  if (key.endsWith("Ms")) return modest;
+  if (typeof option.example === "number") return few;
+  throw new Error(`say in testing/arbitrary.ts what values ${section}.${key} takes`);
+}

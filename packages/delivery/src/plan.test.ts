@@ -1,0 +1,128 @@
+import { describe, expect, test } from "bun:test";
+import { planResponse } from "./plan.ts";
+import { sampleFile } from "./testing/sample-file.ts";
+
+const etag = `"${"ab".repeat(32)}"`;
+
+const common = {
+  "accept-ranges": "bytes",
+  "cache-control": "no-cache",
+  "content-disposition": "inline; filename=\"caf_.mp4\"; filename*=UTF-8''caf%C3%A9.mp4",
+  "content-type": "video/mp4",
+  etag,
+  "last-modified": "Sun, 06 Nov 1994 08:49:37 GMT",
+  "repr-digest": "sha-256=:q6urq6urq6urq6urq6urq6urq6urq6urq6urq6urq6s=:",
+  "x-content-type-options": "nosniff",
+};
+
+function plan(headers: Record<string, string>, method = "GET", file = sampleFile) {
+  const { error, ...rest } = planResponse(
+    { method, headers: new Headers(headers), download: false },
+    file,
+  );
+  return error === undefined ? rest : { ...rest, code: error.code };
+}
+
+describe("planResponse", () => {
+  test("RFC 9110, section 15.3.1: the whole file", () => {
+    expect(plan({})).toEqual({
+      status: 200,
+      headers: { ...common, "content-length": "1000" },
+      body: { start: 0, endExclusive: 1000 },
+    });
+  });
+
+  test("RFC 9110, section 15.3.7.1: one part", () => {
+    expect(plan({ Range: "bytes=10-19" })).toEqual({
+      status: 206,
+      headers: { ...common, "content-length": "10", "content-range": "bytes 10-19/1000" },
+      body: { start: 10, endExclusive: 20 },
+    });
+  });
+
+  test("RFC 9110, section 15.5.17: no such part", () => {
+    expect(plan({ Range: "bytes=1000-" })).toEqual({
+      status: 416,
+      headers: { "accept-ranges": "bytes", "content-range": "bytes */1000" },
+      code: "RANGE_NOT_SATISFIABLE",
+    });
+  });
+
+  test("RFC 9110, section 15.4.5: not modified", () => {
+    expect(plan({ "If-None-Match": etag, Range: "bytes=5000-" })).toEqual({
+      status: 304,
+      headers: { etag, "cache-control": "no-cache" },
+    });
+  });
+
+  test("RFC 9110, section 15.5.13: precondition failed", () => {
+    expect(plan({ "If-Match": '"old"', Range: "bytes=5000-" })).toEqual({
+      status: 412,
+      headers: {},
+      code: "PRECONDITION_FAILED",
+    });
+  });
+
+  test("RFC 9110, section 13.1.5: a part of another version is the whole of this one", () => {
+    expect(plan({ "If-Range": '"old"', Range: "bytes=10-19" })).toEqual(plan({}));
+    expect(plan({ "If-Range": etag, Range: "bytes=10-19" })).toEqual(
+      plan({ Range: "bytes=10-19" }),
+    );
+    expect(plan({ "If-Range": '"old"' })).toEqual(plan({}));
+  });
+
+  test("RFC 9110, section 9.3.2: HEAD has the headers of GET", () => {
+    const { body, ...head } = { body: undefined, ...plan({}) };
+    expect(body).toBeDefined();
+    expect(plan({}, "HEAD")).toEqual(head);
+  });
+
+  test("RFC 9110, section 14.2: a Range with HEAD is ignored", () => {
+    expect(plan({ Range: "bytes=10-19" }, "HEAD")).toEqual(plan({}, "HEAD"));
+    expect(plan({ Range: "bytes=5000-" }, "HEAD")).toEqual(plan({}, "HEAD"));
+  });
+
+  test("an empty file has a length and no body", () => {
+    expect(plan({}, "GET", { ...sampleFile, sizeBytes: 0 })).toEqual({
+      status: 200,
+      headers: { ...common, "content-length": "0" },
+    });
+  });
+});
+
+describe("what a browser would run is sandboxed", () => {
+  test.each<[string, boolean]>([
+    ["text/html", true],
+    ["TEXT/HTML; charset=utf-8", true],
+    ["application/xhtml+xml", true],
+    ["image/svg+xml", true],
+    ["image/SVG+XML; a=b", true],
+    ["text/xml", true],
+    ["application/xml", true],
+    ["text/javascript", true],
+    ["application/x-unheard-of", true],
+    ["video/mp4", false],
+    ["audio/mpeg", false],
+    ["image/png", false],
+    ["text/plain", false],
+    ["application/pdf", false],
+  ])("%s: %p", (mediaType, sandboxed) => {
+    const headers: Record<string, string> = plan({}, "GET", { ...sampleFile, mediaType }).headers;
+    expect(headers["content-security-policy"]).toBe(sandboxed ? "sandbox" : (undefined as never));
+  });
+});
+
+describe("RFC 6266 and RFC 8187: the name of a download", () => {
+  test.each<[string, string]>([
+    ["a.mp4", 'attachment; filename="a.mp4"'],
+    ["x/y/a b.mp4", 'attachment; filename="a b.mp4"'],
+    ['a"b\\c.mp4', "attachment; filename=\"a_b_c.mp4\"; filename*=UTF-8''a%22b%5Cc.mp4"],
+    ["50%41.mp4", "attachment; filename=\"50_41.mp4\"; filename*=UTF-8''50%2541.mp4"],
+    ["(é)'*.mp4", "attachment; filename=\"(_)'*.mp4\"; filename*=UTF-8''%28%C3%A9%29%27%2A.mp4"],
+    ["𝄞.mp3", "attachment; filename=\"_.mp3\"; filename*=UTF-8''%F0%9D%84%9E.mp3"],
+  ])("%p", (fileId, expected) => {
+    const request = { method: "GET", headers: new Headers(), download: true };
+    const { headers } = planResponse(request, { ...sampleFile, fileId });
+    expect(headers["content-disposition"]).toBe(expected);
+  });
+});

@@ -1,0 +1,160 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { blobIdFromNumber } from "./blob-id.ts";
+import {
+  assertCovers,
+  type CapabilityClaims,
+  openCapability,
+  signCapability,
+} from "./capability.ts";
+import { DsmError } from "./errors.ts";
+import { clusterSecret } from "./secret.ts";
+
+const secret = clusterSecret("0123456789abcdef0123456789abcdef");
+const foreign = clusterSecret("ffffffffffffffffffffffffffffffff");
+const nowMs = 1_700_000_000_000;
+const claims: CapabilityClaims = {
+  intent: "read",
+  user: "alice",
+  group: "g1",
+  fileId: "film/ä.mp4",
+  expiresAtMs: nowMs + 1,
+};
+const pinned: CapabilityClaims = {
+  ...claims,
+  file: {
+    user: "alice",
+    fileId: "film/ä.mp4",
+    group: "g1",
+    blobId: blobIdFromNumber(5),
+    version: 2,
+    sizeBytes: 3,
+    sha256: "0".repeat(64),
+    mediaType: "video/mp4",
+    modifiedAtMs: 4,
+  },
+};
+
+/** A token over any payload with a good signature, as only a holder of the secret can make. */
+function signed(payload: string): string {
+  return `${payload}.${secret.prove("capability v1", [payload])}`;
+}
+
+const refusal = (why: string) =>
+  expect.objectContaining({
+    code: "FORBIDDEN",
+    message: `the capability is refused: ${why}`,
+    remedy: "ask a tracker to locate the file again",
+  });
+
+describe("a capability", () => {
+  test("opens with what was signed, until it expires", () => {
+    const token = signCapability(secret, pinned);
+    expect(openCapability(secret, token, nowMs)).toEqual(pinned);
+    expect(token).toMatch(/^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{43}$/);
+    for (const atMs of [nowMs + 1, nowMs + 1e9]) {
+      expect(() => openCapability(secret, token, atMs)).toThrow(refusal("it has expired"));
+    }
+  });
+
+  test("of another cluster is refused", () => {
+    const token = signCapability(foreign, claims);
+    expect(() => openCapability(secret, token, nowMs)).toThrow(
+      refusal("its signature was not made with this cluster's secret"),
+    );
+  });
+
+  test("is no handshake proof, and a handshake proof is none", () => {
+    const [payload = ""] = signCapability(secret, claims).split(".");
+    for (const purpose of ["server proof", "asker proof"]) {
+      const token = `${payload}.${secret.prove(purpose, [payload])}`;
+      expect(() => openCapability(secret, token, nowMs)).toThrow(DsmError);
+    }
+  });
+
+  test("with any character changed, added or removed is refused", () => {
+    const token = signCapability(secret, pinned);
+    for (let at = 0; at < token.length; at++) {
+      const flipped = String.fromCharCode(token.charCodeAt(at) ^ 1);
+      const spoiled = [
+        token.slice(0, at) + flipped + token.slice(at + 1),
+        token.slice(0, at) + token.slice(at + 1),
+        `${token.slice(0, at)}A${token.slice(at)}`,
+      ].filter((text) => text !== token);
+      for (const text of spoiled) {
+        expect(() => openCapability(secret, text, nowMs)).toThrow(
+          expect.objectContaining({ code: "FORBIDDEN" }),
+        );
+      }
+    }
+  });
+
+  test.each([
+    ["nothing", ""],
+    ["one part", "abc"],
+    ["a dot", "."],
+    ["three parts", `${signCapability(secret, claims)}.x`],
+  ])("of %s is refused", (_what, token) => {
+    expect(() => openCapability(secret, token, nowMs)).toThrow(
+      expect.objectContaining({ code: "FORBIDDEN" }),
+    );
+  });
+
+  test.each([
+    ["no JSON", Buffer.from("{no").toString("base64url")],
+    ["no base64", "%%%%"],
+    ["nothing", ""],
+    ["broken UTF-8", Buffer.from([0xff, 0xfe]).toString("base64url")],
+    ["null", Buffer.from("null").toString("base64url")],
+    ["other claims", Buffer.from('{"intent":"own"}').toString("base64url")],
+  ])("with a good signature over %s is refused", (_what, payload) => {
+    expect(() => openCapability(secret, signed(payload), nowMs)).toThrow(
+      refusal("its claims are not of this version"),
+    );
+  });
+
+  test("of any text at all, signed or not, is FORBIDDEN and no other error", () =>
+    fc.assert(
+      fc.property(fc.string({ unit: "binary" }), fc.boolean(), (text, sign) => {
+        const token = sign ? signed(text) : text;
+        expect(() => openCapability(secret, token, nowMs)).toThrow(
+          expect.objectContaining({ code: "FORBIDDEN" }),
+        );
+      }),
+    ));
+
+  test("of any claims that are signed opens with these claims", () =>
+    fc.assert(
+      fc.property(
+        fc.record({
+          intent: fc.constantFrom("read" as const, "write" as const),
+          user: fc.stringMatching(/^[a-z0-9]{1,64}$/),
+          group: fc.stringMatching(/^[a-z0-9]{1,64}$/),
+          fileId: fc.string({ unit: fc.constantFrom(..."aé日💿 %."), minLength: 5, maxLength: 40 }),
+          expiresAtMs: fc.integer({ min: nowMs + 1, max: Number.MAX_SAFE_INTEGER }),
+        }),
+        (any) => {
+          expect(openCapability(secret, signCapability(secret, any), nowMs)).toEqual(any);
+        },
+      ),
+    ));
+});
+
+describe("claims cover", () => {
+  const request = { intent: "read", group: "g1", user: "alice", fileId: "film/ä.mp4" } as const;
+
+  test("the request that they were made for", () => {
+    assertCovers(claims, request);
+    const { fileId: _, ...ofUser } = claims;
+    assertCovers(ofUser, { ...request, fileId: "anything" });
+  });
+
+  test.each([
+    [{ intent: "write" as const }, "it is for read only"],
+    [{ group: "g2" }, "it is for group g1"],
+    [{ user: "bob" }, "it is for another user"],
+    [{ fileId: "film/a.mp4" }, "it is for another file"],
+  ])("no request with %j", (change, why) => {
+    expect(() => assertCovers(claims, { ...request, ...change })).toThrow(refusal(why));
+  });
+});
