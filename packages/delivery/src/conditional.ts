@@ -72,7 +72,8 @@ export function assertWriteAllowed(
   const file = `${name.user}/${name.fileId}`;
   if (current !== undefined && headers.get("if-none-match")?.trim() === "*") {
     throw new DsmError("FILE_EXISTS", `${file} exists`, {
-      remedy: "leave If-None-Match away to replace it, or choose another file id",
+      remedy:
+        "choose another file id, or replace it: dsm upload --overwrite, PUT without If-None-Match",
     });
   }
   const why = current === undefined ? "does not exist" : "is another version";

@@ -31,8 +31,6 @@ export class Connections {
   /** A request has come in; call what it returns when its answer is sent or cut. */
   enter(socket: Socket): () => void {
     this.#count(socket, 1);
-    // http.Server turns the time-out off behind the first answer of a connection.
-    socket.setTimeout(this.#idleTimeoutMs);
     return () => {
       this.#count(socket, -1);
       if (this.#isDraining) this.#closeIdle();

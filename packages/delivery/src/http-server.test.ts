@@ -172,6 +172,25 @@ describe.each(engines)("serveHttp, %s: responses", (_name, engine) => {
     await ended.promise;
   });
 
+  test("a source that waits for its next chunk is cancelled when the client leaves", async () => {
+    const cancelled = Promise.withResolvers<void>();
+    await using server = await serve(
+      () =>
+        new Response(
+          new ReadableStream({
+            start: (controller) => controller.enqueue(chunk),
+            pull: () => new Promise(() => {}),
+            cancel: () => cancelled.resolve(),
+          }),
+        ),
+    );
+    await using client = await RawClient.connect(server);
+    client.request("GET / HTTP/1.1");
+    await until("bytes come", () => client.receivedBytes > 0);
+    client.socket.destroy();
+    await cancelled.promise;
+  });
+
   test("a stalled reader holds the body back", async () => {
     let producedBytes = 0;
     await using server = await serve(

@@ -3,7 +3,6 @@ export * from "./group-marker.ts";
 export * from "./headers.ts";
 export * from "./http-date.ts";
 export * from "./local-source.ts";
-export * from "./media-target.ts";
 export * from "./media-type.ts";
 export * from "./plan.ts";
 export * from "./problem.ts";

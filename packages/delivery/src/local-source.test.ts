@@ -85,18 +85,19 @@ describe.each(engines)("a blob through %s", (_name, engine) => {
     expect(answer.headers["content-length"]).toEqual(["0"]);
   });
 
-  test.each(['If-Range: "old"', "Range: bytes=0-0,5-5"])(
-    "a Range that the plan ignores is ignored by the server too (%s)",
-    async (header) => {
-      await using dir = await tempDir();
-      const file = await storeSample(dir.path, Buffer.alloc(5000, "a"));
-      await using server = await serveFile(engine, dir.path, file);
-      const range = header.startsWith("Range") ? [] : ["-H", "Range: bytes=1-2"];
-      const answer = await curl("-H", header, ...range, server.url);
-      expect([answer.status, answer.body.length]).toEqual([200, 5000]);
-      expect(answer.headers["content-range"]).toBeUndefined();
-    },
-  );
+  test.each<string[]>([
+    ["Range: bytes=1-2", 'If-Range: "old"'],
+    ["Range: bytes=1-2", "If-Range: Sun, 06 Nov 1994 08:49:37 GMT"],
+    ["Range: bytes= 1-2"],
+    ["Range: bytes=0-0,5-5"],
+  ])("a Range that the plan ignores is ignored by the server too (%s, %s)", async (...headers) => {
+    await using dir = await tempDir();
+    const first = await storeSample(dir.path, Buffer.alloc(5000, "a"));
+    await using server = await serveFile(engine, dir.path, { ...first, version: 2 });
+    const answer = await curl(...headers.flatMap((header) => ["-H", header]), server.url);
+    expect([answer.status, answer.body.length]).toEqual([200, 5000]);
+    expect(answer.headers["content-range"]).toBeUndefined();
+  });
 
   test("416, 412 and 304 are said in full", async () => {
     await using dir = await tempDir();

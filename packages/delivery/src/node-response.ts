@@ -46,7 +46,7 @@ async function pump(chunks: Chunks, outgoing: ServerResponse, stallTimeoutMs: nu
     sentBytes += value.byteLength;
     if (sentBytes > lengthBytes) throw wrongLength(`more than the ${lengthBytes}`);
     for (let at = 0; at < value.byteLength && !outgoing.destroyed; at += pieceBytes) {
-      if (!outgoing.write(value.subarray(at, at + pieceBytes))) ;
+      if (!outgoing.write(value.subarray(at, at + pieceBytes))) await moved();
     }
   }
   if (lengthBytes !== anyLength && sentBytes !== lengthBytes) {

@@ -31,7 +31,7 @@ function afterThrow(error: DsmError): unknown[] {
   try {
     throw error;
   } catch (caught) {
-    return [(caught as DsmError).stack?.length !== 0, (caught as DsmError).line];
+    return [(caught as DsmError).stack?.length !== 0, (caught as DsmError).sentence];
   }
 }
 

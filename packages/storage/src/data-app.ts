@@ -1,4 +1,11 @@
-import { localSource, mediaTypeFor, planResponse, problemResponse, respond } from "@dsm/delivery";
+import {
+  assertWriteAllowed,
+  localSource,
+  mediaTypeFor,
+  planResponse,
+  problemResponse,
+  respond,
+} from "@dsm/delivery";
 import {
   assertCovers,
   type CapabilityClaims,
@@ -13,7 +20,6 @@ import {
 } from "@dsm/protocol";
 import { Hono } from "hono";
 import type { FileWrites } from "./file-writes.ts";
-import { assertWriteAllowed } from "./write-conditions.ts";
 
 export interface DataAppOptions {
   readonly root: string;
@@ -76,7 +82,7 @@ async function put(options: DataAppOptions, request: Request): Promise<Response>
     body: request.body ?? emptyBody(),
     announcedBytes,
     sha256: expectedSha256(headers),
-    check: (current) => assertWriteAllowed(request, current, fileId),
+    check: (current) => assertWriteAllowed(headers, current, { user, fileId }),
   });
   return Response.json(file, {
     status: created ? 201 : 200,
@@ -87,7 +93,8 @@ async function put(options: DataAppOptions, request: Request): Promise<Response>
 async function remove(options: DataAppOptions, request: Request): Promise<Response> {
   const { user, fileId } = parseMediaTarget(request.url);
   authorize(options, request, "write");
-  const check = (current: FileInfo) => assertWriteAllowed(request, current, fileId);
+  const { headers } = request;
+  const check = (current: FileInfo) => assertWriteAllowed(headers, current, { user, fileId });
   await options.writes.delete({ user, fileId, check });
   return new Response(null, { status: 204 });
 }

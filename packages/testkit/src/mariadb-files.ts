@@ -45,8 +45,10 @@ export async function layMariaDb(folder: string, installer: string): Promise<Mar
     accounts: join(folder, "accounts.sql"),
     log: join(folder, "log"),
   };
-  await mkdir(files.data);
-  await Bun.write(files.config, options);
+  const temporary = join(folder, "tmp");
+  await Promise.all([mkdir(files.data), mkdir(temporary)]);
+  // A starting server removes the temporary tables of others that share its tmpdir.
+  await Bun.write(files.config, `${options}tmpdir=${temporary}\n`);
   await Bun.write(files.accounts, `${accounts.join("\n")}\n`);
   const install = Bun.spawn(
     [

@@ -1,7 +1,9 @@
 import { describe, expect, test } from "bun:test";
-import { DsmError, fileIdFault, isName, limits } from "@dsm/protocol";
 import fc from "fast-check";
+import { DsmError } from "./errors.ts";
+import { limits } from "./limits.ts";
 import { mediaPath, parseMediaTarget } from "./media-target.ts";
+import { fileIdFault, isName } from "./names.ts";
 
 function codeOf(url: string): string {
   try {
