@@ -90,7 +90,7 @@ export interface Catalog extends AsyncDisposable {
   /**
    * Adds all changes, at most `limits.commitBatchMax`, by one statement, and says of each whether
    * it is in force, now or from an earlier try of the same id. One is not when its version does
-   * not follow the newest one: read `current` and decide anew. Of two versions of one file in a
+   * not follow the newest one, or `replaces` is not that one's blob: read `current` and decide anew. Of two versions of one file in a
    * batch the later one is therefore never in force.
    */
   commit(changes: readonly Change[]): Promise<boolean[]>;

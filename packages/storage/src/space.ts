@@ -17,9 +17,8 @@ export class SpaceWatch implements Disposable {
   private constructor(root: string, space: Space, log: Log) {
     this.#root = root;
     this.#now = space;
-    const refresh = () =>
-      this.refresh().catch((err: unknown) => log.warn({ err, root }, "space cannot be read"));
-    this.#timer = setInterval(refresh, refreshMs);
+    const failed = (err: unknown) => log.warn({ err, root }, "space cannot be read");
+    this.#timer = setInterval(() => void this.refresh().catch(failed), refreshMs);
     this.#timer.unref();
   }
 

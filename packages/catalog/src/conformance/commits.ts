@@ -39,6 +39,25 @@ export function describeCommits(backend: Backend): void {
     expect(await catalog.current(user, "b")).toBeUndefined();
   });
 
+  test("a change that replaces another blob than the newest one's is not in force", async () => {
+    await using catalog = await openShared(backend);
+    const user = uniqueName("hal");
+    const first = put({ user, fileId: "a" });
+    await catalog.commit([first, put({ user, fileId: "b" })]);
+    const wrong = [
+      put({ user, fileId: "a", version: 2 }),
+      put({ user, fileId: "b", version: 2 }, first.file.blobId),
+      put({ user, fileId: "c" }, first.file.blobId),
+    ];
+    expect(await catalog.commit(wrong)).toEqual([false, false, false]);
+    const gone = deletion(first.file);
+    expect(await catalog.commit([gone])).toEqual([true]);
+    const again = deletion(first.file, { version: 3 });
+    const onTombstone = put({ user, fileId: "a", version: 3 }, gone.id);
+    expect(await catalog.commit([again, onTombstone])).toEqual([false, false]);
+    expect(await catalog.current(user, "a")).toEqual({ version: 2 });
+  });
+
   test("the number of a version that was reaped does not become free again", async () => {
     await using catalog = await openShared(backend);
     const user = uniqueName("cid");

@@ -31,7 +31,7 @@ export async function migrateTogether(processes: number, urls: string[]): Promis
   await answers();
   for (const url of urls) {
     for (const { child } of children) {
-      child.stdin.write(`${url}\n`);
+      void child.stdin.write(`${url}\n`);
       void child.stdin.flush();
     }
     faults.push(...(await answers()).filter((answer) => answer !== "done").map(String));

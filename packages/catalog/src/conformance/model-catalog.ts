@@ -52,7 +52,8 @@ export class ModelCatalog {
 
   #follows(change: Change): boolean {
     const { fileId, version } = change.kind === "put" ? change.file : change;
-    return version === (this.#files.get(fileId)?.version ?? 0) + 1;
+    const now = this.#files.get(fileId);
+    return version === (now?.version ?? 0) + 1 && change.replaces === now?.file?.blobId;
   }
 }
 

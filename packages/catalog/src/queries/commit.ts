@@ -42,8 +42,9 @@ function sortKey(row: VersionRow): Buffer {
 
 /**
  * One INSERT for all rows. A row goes in when the version before it is the newest one; its own
- * version, when it is taken, and an id that is there already stop it silently. The check for
- * later versions matters once the reaper has removed old rows and so freed their numbers.
+ * version, when it is taken, and an id that is there already stop it silently. It must replace
+ * the blob of that version, or a blob would never come into the trash. The check for later
+ * versions matters once the reaper has removed old rows and so freed their numbers.
  */
 function insertion(dialect: Dialect, rows: VersionRow[]): { text: string; params: unknown[] } {
   const columns = Object.entries(getTableColumns(dialect.tables.versions));
@@ -54,8 +55,9 @@ function insertion(dialect: Dialect, rows: VersionRow[]): { text: string; params
     from (${rows.map(() => row).join(" union all ")}) as v
     where not exists (select 1 from versions as w
       where w.user = v.user and w.file_id = v.file_id and w.version >= v.version)
-    and (v.version = 1 or exists (select 1 from versions as w
-      where w.user = v.user and w.file_id = v.file_id and w.version = v.version - 1))
+    and ((v.version = 1 and v.replaces is null) or exists (select 1 from versions as w
+      where w.user = v.user and w.file_id = v.file_id and w.version = v.version - 1
+      and ((w.deleted = 0 and w.id = v.replaces) or (w.deleted = 1 and v.replaces is null))))
     ${dialect.ifAbsent("versions.id")}`;
   const params = rows.flatMap((values) =>
     columns.map(([key, column]) => {
