@@ -79,7 +79,7 @@ export interface Segment {
 export interface Catalog extends AsyncDisposable {
   readonly dialect: "sqlite" | "mysql";
   groupOf(user: string): Promise<string | undefined>;
-  /** First writer wins, also at the same moment from several processes; gives the group in force. */
+  /** First writer wins, also between processes at the same moment; gives the group in force. */
   assignGroup(user: string, group: string, nowMs: number): Promise<string>;
   /** Moves a user. @throws DsmError CONFLICT when files of the user live in another group */
   reassignGroup(user: string, group: string, nowMs: number): Promise<void>;
@@ -90,8 +90,8 @@ export interface Catalog extends AsyncDisposable {
   /**
    * Adds all changes, at most `limits.commitBatchMax`, by one statement, and says of each whether
    * it is in force, now or from an earlier try of the same id. One is not when its version does
-   * not follow the newest one, or `replaces` is not that one's blob: read `current` and decide anew. Of two versions of one file in a
-   * batch the later one is therefore never in force.
+   * not follow the newest one, or `replaces` is not that one's blob: read `current` and decide
+   * anew. Of two versions of one file in a batch the later one is therefore never in force.
    */
   commit(changes: readonly Change[]): Promise<boolean[]>;
   /** The first segment of a name starts at 1. A lost answer skips ids and never repeats them. */

@@ -1,10 +1,13 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { DsmError, limits } from "@dsm/protocol";
 import { type MariaDb, mariaDbMissing, sharedMariaDb, startMariaDb, until } from "@dsm/testkit";
 import mysql from "mysql2/promise";
 import { nextId, put } from "./conformance/backend.ts";
 import { startProxy } from "./conformance/proxy.ts";
 import { type Catalog, migrateCatalog, openCatalog } from "./index.ts";
+
+// The first test also installs and starts a server, on a machine that may be busy.
+setDefaultTimeout(60_000);
 
 const missing = mariaDbMissing();
 const why = missing === undefined ? "" : ` (skipped: ${missing})`;

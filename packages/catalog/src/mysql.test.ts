@@ -1,6 +1,10 @@
+import { setDefaultTimeout } from "bun:test";
 import { mariaDbMissing, sharedMariaDb } from "@dsm/testkit";
 import { describeCatalog } from "./conformance.ts";
 import { migrateCatalog } from "./index.ts";
+
+// The first test also installs and starts a server, on a machine that may be busy.
+setDefaultTimeout(60_000);
 
 async function emptyUrl(): Promise<string> {
   return (await sharedMariaDb()).createDatabase();

@@ -17,7 +17,7 @@ import { leaseSegment } from "./queries/segments.ts";
 import { forgetTrashed, trashedBlobs } from "./queries/trash.ts";
 import { cannotMove, type GroupOf, insertUser, moveUser, prepareGroupOf } from "./queries/users.ts";
 
-/** The catalog over either dialect. The queries stand in queries/, one file for each table's use. */
+/** The catalog over either dialect. The queries stand in queries/, a file for each use. */
 export class SqlCatalog implements Catalog {
   readonly #dialect: Dialect;
   readonly #groupOf: GroupOf;

@@ -45,7 +45,8 @@ export class RangeReader {
   /**
    * Resolves when the first storage has answered, so that whoever can still say "not available"
    * instead of a broken body does.
-   * @throws DsmError PRECONDITION_FAILED when the file is another version by now, GROUP_UNAVAILABLE, …
+   * @throws DsmError PRECONDITION_FAILED when the file is another version by now,
+   * GROUP_UNAVAILABLE, …
    */
   async open(): Promise<AsyncGenerator<Uint8Array>> {
     if (this.#offset >= this.#request.endExclusive) return nothing();

@@ -3,7 +3,10 @@ import { type Section, sections } from "./option.ts";
 
 const width = 96;
 
-/** The commented sample that `dsm config` prints. Lines with one `#` are options, those with two say what they are. */
+/**
+ * The commented sample that `dsm config` prints. Lines with one `#` are options, those with two
+ * say what they are.
+ */
 export function sampleToml(): string {
   const head = [
     "## Configuration of dsm. Flags weigh more than DSM_* variables, and those more than this file.",

@@ -24,7 +24,7 @@ export interface RpcServer extends AsyncDisposable {
   readonly endpoint: string;
   /** How many connections are open right now. */
   readonly connections: number;
-  /** Accepts no one any more, answers what is in flight and everything else with DRAINING, closes. */
+  /** Accepts no one any more, answers what is in flight, the rest with DRAINING, and closes. */
   drain(): Promise<void>;
   /** Cuts everything at once, as if the process had died. */
   kill(): void;

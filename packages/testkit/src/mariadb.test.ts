@@ -1,8 +1,11 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { mariaDbMissing, sharedMariaDb } from "./mariadb.ts";
 import { until } from "./until.ts";
+
+// The first test also installs and starts a server, on a machine that may be busy.
+setDefaultTimeout(60_000);
 
 const missing = mariaDbMissing();
 const why = missing === undefined ? "" : ` (skipped: ${missing})`;
