@@ -53,7 +53,6 @@ const scenarios: Record<string, (bed: Bed) => Promise<void>> = {
       const source = bytesSource(new Uint8Array(sizes[name]));
       await client.upload({ user: "bench", fileId: name, source });
       for (const clients of clientCounts) {
-        const get = (url: string) => async () => (await fetch(url)).bytes();
         const reference = await rateOf(get(bare(name)), { clients, durationMs });
         const own = await rateOf(get(`${http}/media/bench/${name}`), { clients, durationMs });
         const ratio = (own.perSecond / reference.perSecond).toFixed(2);
@@ -62,6 +61,10 @@ const scenarios: Record<string, (bed: Bed) => Promise<void>> = {
     }
   },
 };
+
+function get(url: string): () => Promise<Uint8Array> {
+  return async () => (await fetch(url)).bytes();
+}
 
 function show(what: string, rate: Awaited<ReturnType<typeof rateOf>>, more = ""): void {
   const { perSecond, p50Ms, p99Ms } = rate;

@@ -73,6 +73,21 @@ describe("Journal", () => {
     ]);
   });
 
+  test("once closed it takes nothing more, and opens no file behind its back", async () => {
+    await using dir = await tempDir();
+    const journal = await Journal.open(dir.path, "s1", "a");
+    const record: JournalRecord = { kind: "abort", id: blobIdFromNumber(1), version: 1, atMs: 0 };
+    const underWay = journal.append([record]);
+    await journal[Symbol.asyncDispose]();
+    await underWay;
+    const refused = await journal.append([record]).catch((error: unknown) => error);
+    expect(refused).toMatchObject({ code: "DRAINING" });
+    const folder = join(dir.path, "journal", "s1");
+    const [only, ...others] = await readdir(folder);
+    expect(others).toEqual([]);
+    expect(await readFile(join(folder, only ?? ""), "utf8")).toBe(encodeRecord(record));
+  });
+
   test("a folder that cannot be written is one clear error", async () => {
     await using dir = await tempDir();
     await Bun.write(join(dir.path, "journal"), "a file where a folder should be");

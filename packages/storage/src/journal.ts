@@ -15,6 +15,8 @@ export class Journal implements AsyncDisposable {
   readonly #name: string;
   #part = 0;
   #file: FileHandle | undefined;
+  #appending: Promise<void> = Promise.resolve();
+  #closed = false;
 
   private constructor(root: string, storageId: string, incarnation: string) {
     this.#root = root;
@@ -41,9 +43,20 @@ export class Journal implements AsyncDisposable {
 
   /**
    * The records are durable when this resolves: one write and one fdatasync for all of them.
-   * Calls must follow one another. @throws DsmError STORAGE_FAILED or STORAGE_FULL
+   * Calls must follow one another.
+   * @throws DsmError STORAGE_FAILED or STORAGE_FULL; DRAINING once the journal is closed
    */
-  async append(records: readonly JournalRecord[]): Promise<void> {
+  append(records: readonly JournalRecord[]): Promise<void> {
+    if (this.#closed) {
+      const why = `the journal in ${this.#folder} is closed`;
+      return Promise.reject(new DsmError("DRAINING", why, { remedy: "ask another storage" }));
+    }
+    const appended = this.#append(records);
+    this.#appending = appended.catch(() => undefined);
+    return appended;
+  }
+
+  async #append(records: readonly JournalRecord[]): Promise<void> {
     try {
       const file = (this.#file ??= await this.#openPart());
       await file.appendFile(records.map(encodeRecord).join(""));
@@ -60,7 +73,10 @@ export class Journal implements AsyncDisposable {
     }
   }
 
+  /** Waits for what is being appended; what comes later is refused. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    await this.#appending;
     await this.#file?.close();
     this.#file = undefined;
   }
