@@ -9,7 +9,6 @@ const demoFileId = "sample.mp4";
 
 export interface Demo {
   readonly url: string;
-  readonly watchUrl?: string;
 }
 
 /** Uploads the sample clip; one that is there from an earlier start stays. Closes the client. */
