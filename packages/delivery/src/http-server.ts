@@ -24,7 +24,11 @@ export interface HttpServerOptions {
   readonly reusePort?: boolean;
 }
 
-const idleTimeoutDefaultS = 60;
+/**
+ * Long, for a reader that is slow: Bun.serve sees progress only when a third of the kernel's send
+ * buffer (4 MB) is free again, so this is what a client may take for 1.4 MB (6 kB/s).
+ */
+const idleTimeoutDefaultS = 240;
 
 /** @throws DsmError ADDRESS_IN_USE, or BAD_CONFIG for an address that is not of this machine */
 export async function serveHttp(options: HttpServerOptions): Promise<HttpServer> {

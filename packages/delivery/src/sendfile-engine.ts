@@ -1,4 +1,5 @@
 import { formatHttpDate } from "./http-date.ts";
+import { guardedUpload } from "./guarded-upload.ts";
 import { type EngineOptions, type HttpServer, httpUrl } from "./engine.ts";
 
 /** Bun allows no more than this for idleTimeout, in seconds. */
@@ -6,16 +7,23 @@ const idleTimeoutMaxS = 255;
 
 /** HTTP by Bun.serve. */
 export async function serveBySendfile(options: EngineOptions): Promise<HttpServer> {
+  const idleTimeout = Math.min(options.idleTimeoutS, idleTimeoutMaxS);
   const server = Bun.serve({
     hostname: options.hostname,
     port: options.port,
     reusePort: options.reusePort,
     development: false,
-    idleTimeout: Math.min(options.idleTimeoutS, idleTimeoutMaxS),
+    idleTimeout,
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     async fetch(request, bun) {
       const remoteAddress = bun.requestIP(request)?.address ?? "";
-      const response = await options.fetch(request, { remoteAddress });
+      // Bun 1.4.5 counts a request as idle until it is answered, however many bytes of its body
+      // arrive: an upload would be cut at idleTimeout. So that is off until the answer, and a
+      // stall of the body is ours to notice.
+      bun.timeout(request, 0);
+      const guarded = guardedUpload(request, options.idleTimeoutS * 1000);
+      const response = await options.fetch(guarded, { remoteAddress });
+      bun.timeout(request, idleTimeout);
       // Bun 1.4.5 sends the Date of RFC 9110, section 6.6.1, with every answer but that to HEAD.
       if (request.method === "HEAD") response.headers.set("date", formatHttpDate(Date.now()));
       return response;
