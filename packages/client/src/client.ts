@@ -2,14 +2,13 @@ import {
   assertFileId,
   assertUser,
   clusterSecret,
-  type DsmError,
   type FileInfo,
   type ListPage,
   type Location,
   type RequestOf,
   type TrackerStatus,
 } from "@dsm/protocol";
-import { RpcPool } from "@dsm/rpc";
+import { RpcPool, type RpcResult } from "@dsm/rpc";
 import { withAttempts } from "./attempts.ts";
 import { deleteFile, type DeleteRequest } from "./delete-file.ts";
 import { RangeReader } from "./read-range.ts";
@@ -49,7 +48,7 @@ export class DsmClient implements AsyncDisposable {
 
   constructor(options: ClientOptions) {
     this.#trackers = new RpcPool({
-      endpoints: options.trackers,
+      endpoints: startingAnywhere(options.trackers),
       role: options.role ?? "client",
       secret: clusterSecret(options.secret),
     });
@@ -115,9 +114,10 @@ export class DsmClient implements AsyncDisposable {
     return this.#trackers.call("status", {});
   }
 
-  /** The cluster as each tracker sees it. */
-  statusAll(): Promise<Array<{ endpoint: string; response?: TrackerStatus; error?: DsmError }>> {
-    return this.#trackers.callAll("status", {});
+  /** The cluster as each tracker sees it, in the order of their addresses. */
+  async statusAll(): Promise<Array<RpcResult<"status">>> {
+    const results = await this.#trackers.callAll("status", {});
+    return results.toSorted((a, b) => (a.endpoint < b.endpoint ? -1 : 1));
   }
 
   /** Stops naming a storage to clients, or names it again. @throws DsmError MEMBER_NOT_FOUND */
@@ -152,4 +152,10 @@ export class DsmClient implements AsyncDisposable {
 function assertNames({ user, fileId }: { user: string; fileId: string }): void {
   assertUser(user);
   assertFileId(fileId);
+}
+
+/** Trackers are equal: clients that begin with different ones share the load between them. */
+function startingAnywhere(trackers: readonly string[]): string[] {
+  const first = Math.floor(Math.random() * trackers.length);
+  return [...trackers.slice(first), ...trackers.slice(0, first)];
 }

@@ -13,7 +13,7 @@ export interface Access {
 export function accessFor(hostname: string, writeKey: string | undefined): Access {
   if (writeKey === undefined && !isLoopback(hostname)) {
     throw new DsmError("BAD_CONFIG", `a gateway on ${hostname} would let anyone write and list`, {
-      remedy: "give it a key (--write-key or DSM_WRITE_KEY), or listen on 127.0.0.1",
+      remedy: "give it a key (DSM_WRITE_KEY, or write_key in the file), or listen on 127.0.0.1",
     });
   }
   return {
