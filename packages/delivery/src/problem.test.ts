@@ -22,6 +22,15 @@ test("RFC 9457: an error becomes problem JSON with its code and remedy", async (
   });
 });
 
+test("RFC 9110, section 15.5.2: a 401 names a scheme, and nothing else does", () => {
+  const challenge = (code: "UNAUTHENTICATED" | "FORBIDDEN") =>
+    problemResponse(new DsmError(code, "x")).headers.get("www-authenticate");
+  expect([challenge("UNAUTHENTICATED"), challenge("FORBIDDEN")]).toEqual([
+    'Bearer realm="dsm"',
+    null,
+  ]);
+});
+
 test("an INTERNAL error tells nothing of its inside", async () => {
   const error = DsmError.from(new Error("/secret/path"), "reading");
   expect(await problemResponse(error).text()).not.toContain("secret");

@@ -22,6 +22,8 @@ export function problemResponse(error: DsmError, extra?: Bun.HeadersInit): Respo
   const headers = new Headers(extra);
   headers.set("content-type", "application/problem+json");
   headers.set("cache-control", "no-store");
+  // RFC 9110, section 15.5.2: a 401 must name a scheme that would do.
+  if (status === 401) headers.set("www-authenticate", 'Bearer realm="dsm"');
   if (status === 503 && retryable) headers.set("retry-after", `${retryAfterS}`);
   return new Response(JSON.stringify(problem), { status, headers });
 }

@@ -107,6 +107,11 @@ export class Storage implements AsyncDisposable {
     return this.#server.port;
   }
 
+  /** Requests on the data port that are being answered. */
+  get activeRequests(): number {
+    return this.#server.activeRequests;
+  }
+
   get draining(): boolean {
     return this.#draining;
   }
