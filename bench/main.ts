@@ -80,6 +80,7 @@ if (unknown.length > 0) {
 }
 
 await using dir = await tempDir();
+await using bareDir = await tempDir();
 const dsm = resolve(import.meta.dir, "../bin/dsm");
 await using cluster = await startProcess({
   cmd: [dsm, "up", "--data", dir.path, "--http", "127.0.0.1:0", "--json"],
@@ -89,6 +90,7 @@ await using bareServer = await startProcess({
   cmd: [
     process.execPath,
     resolve(import.meta.dir, "bare-server.ts"),
+    bareDir.path,
     ...Object.values(sizes).map(String),
   ],
   ready: /listening on (\S+)/,

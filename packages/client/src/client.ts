@@ -145,6 +145,8 @@ export class DsmClient implements AsyncDisposable {
       this.#trackers.call("locate", { user, fileId, intent: "read" }),
     locateForWrite: (user: string, fileId: string) =>
       this.#trackers.call("locate", { user, fileId, intent: "write" }),
+    locateForDelete: (user: string, fileId: string) =>
+      this.#trackers.call("locate", { user, fileId, intent: "delete" }),
     stat: (user: string, fileId: string) => this.stat(user, fileId),
   };
 }

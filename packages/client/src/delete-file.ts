@@ -13,7 +13,7 @@ export interface DeleteRequest {
 }
 
 export interface DeletePorts {
-  locateForWrite(user: string, fileId: string): Promise<Location>;
+  locateForDelete(user: string, fileId: string): Promise<Location>;
 }
 
 /** @throws DsmError FILE_NOT_FOUND, PRECONDITION_FAILED, GROUP_UNAVAILABLE, … */
@@ -22,7 +22,7 @@ export async function deleteFile(ports: DeletePorts, request: DeleteRequest): Pr
   const failed = new FailedStorages();
   let inDoubt = false;
   await withAttempts(async () => {
-    const location = await ports.locateForWrite(user, fileId);
+    const location = await ports.locateForDelete(user, fileId);
     const storage = failed.order(location)[0];
     if (storage === undefined) throw new DsmError("GROUP_UNAVAILABLE", "no storage was named");
     using guard = new StallGuard(`storage ${storage.storageId}`, limits.upstreamStallMs, signal);

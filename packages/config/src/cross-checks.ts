@@ -1,5 +1,5 @@
-import { DsmError } from "@dsm/protocol";
-import { type HostPort, isLoopback, isWildcard, showHostPort } from "./kinds/addresses.ts";
+import { DsmError, isLoopback, isWildcard } from "@dsm/protocol";
+import { type HostPort, showHostPort } from "./kinds/addresses.ts";
 import type { ConfigRole } from "./option.ts";
 
 type Loaded = Readonly<Record<string, unknown>>;

@@ -1,4 +1,4 @@
-export { type HostPort, isLoopback, parseListenAddress, showHostPort } from "./kinds/addresses.ts";
+export { type HostPort, parseListenAddress, showHostPort } from "./kinds/addresses.ts";
 export type { Mount } from "./kinds/lists.ts";
 export { type Config, type ConfigSources, loadConfig, logLevelOf } from "./load.ts";
 export { configMarkdown } from "./markdown.ts";

@@ -1,4 +1,4 @@
-import { DsmError, sameProof } from "@dsm/protocol";
+import { DsmError, isLoopback, sameProof } from "@dsm/protocol";
 
 /**
  * Who may write and list. Reading is public; the rest needs the write key, and only a gateway
@@ -6,7 +6,7 @@ import { DsmError, sameProof } from "@dsm/protocol";
  */
 export interface Access {
   /** @throws DsmError UNAUTHENTICATED or FORBIDDEN */
-  assertMayWrite(request: Request): void;
+  assertMayWriteOrList(request: Request): void;
 }
 
 /** @throws DsmError BAD_CONFIG when the gateway would be open to more than this machine */
@@ -17,7 +17,7 @@ export function accessFor(hostname: string, writeKey: string | undefined): Acces
     });
   }
   return {
-    assertMayWrite(request) {
+    assertMayWriteOrList(request) {
       if (writeKey === undefined) return;
       const key = /^Bearer (.+)$/.exec(request.headers.get("Authorization") ?? "")?.[1];
       if (key === undefined) {
@@ -32,8 +32,4 @@ export function accessFor(hostname: string, writeKey: string | undefined): Acces
       }
     },
   };
-}
-
-function isLoopback(hostname: string): boolean {
-  return hostname === "localhost" || hostname === "::1" || /^127(\.\d{1,3}){3}$/.test(hostname);
 }

@@ -1,22 +1,24 @@
 import type { DsmClient } from "@dsm/client";
-import { assertFileId, assertUser, DsmError, limits, type ListPage } from "@dsm/protocol";
+import { assertUser, DsmError, limits, type ListPage, parseFileTarget } from "@dsm/protocol";
 import { Hono } from "hono";
 import type { Access } from "./access.ts";
+
+const filesPrefix = "/api/v1/files/";
 
 /** The JSON API, below /api/v1. */
 export function apiApp(client: DsmClient, access: Access): Hono {
   const app = new Hono();
   app.get("/files", async (c) => {
-    access.assertMayWrite(c.req.raw);
+    access.assertMayWriteOrList(c.req.raw);
     return c.json(await listFiles(client, new URL(c.req.url).searchParams));
   });
   app.get("/files/:user/*", async (c) => {
-    access.assertMayWrite(c.req.raw);
-    const { user, fileId } = target(c.req.url);
+    access.assertMayWriteOrList(c.req.raw);
+    const { user, fileId } = parseFileTarget(c.req.url, filesPrefix);
     return c.json(await client.stat(user, fileId));
   });
   app.get("/cluster", async (c) => {
-    access.assertMayWrite(c.req.raw);
+    access.assertMayWriteOrList(c.req.raw);
     return c.json(await client.status());
   });
   return app;
@@ -55,20 +57,4 @@ function badParameter(name: string, why: string): DsmError {
   return new DsmError("BAD_REQUEST", `the parameter ${name} ${why}`, {
     remedy: "use /api/v1/files?user=U&prefix=P&limit=N&after=ID",
   });
-}
-
-/** The file id may hold slashes; it is taken from the URL as it was sent. */
-function target(url: string): { user: string; fileId: string } {
-  const [, user, fileId] = /\/api\/v1\/files\/([^/?#]+)\/([^?#]+)/.exec(url) ?? [];
-  try {
-    return {
-      user: assertUser(decodeURIComponent(user ?? "")),
-      fileId: assertFileId(decodeURIComponent(fileId ?? "")),
-    };
-  } catch (cause) {
-    if (cause instanceof DsmError) throw cause;
-    throw new DsmError("BAD_NAME", "the file id in the URL is not percent-encoded UTF-8", {
-      cause,
-    });
-  }
 }

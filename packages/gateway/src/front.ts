@@ -8,7 +8,7 @@ import { DsmError } from "@dsm/protocol";
  * requests under way end on the old engine, new connections find the new one.
  * docs/design/2026-11-22-two-http-engines.md
  */
-export class Front implements AsyncDisposable {
+export class Front {
   readonly #options: Omit<HttpServerOptions, "engine">;
   #engine: HttpServerOptions["engine"];
   #server: HttpServer;
@@ -55,11 +55,6 @@ export class Front implements AsyncDisposable {
   kill(): void {
     this.#server.kill();
     this.#retired?.kill();
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#server[Symbol.asyncDispose]();
-    await this.#retired?.[Symbol.asyncDispose]();
   }
 
   async #changeOver(): Promise<void> {

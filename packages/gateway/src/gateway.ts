@@ -92,11 +92,11 @@ function gatewayApp(parts: MediaReadsOptions & { readonly access: Access }): Hon
   const app = new Hono();
   app.on(["GET", "HEAD"], "/media/*", (c) => readMedia(parts, c.req.raw));
   app.put("/media/*", (c) => {
-    access.assertMayWrite(c.req.raw);
+    access.assertMayWriteOrList(c.req.raw);
     return putMedia(client, c.req.raw);
   });
   app.delete("/media/*", (c) => {
-    access.assertMayWrite(c.req.raw);
+    access.assertMayWriteOrList(c.req.raw);
     return deleteMedia(client, c.req.raw);
   });
   app.all("/media/*", (c) => methodNotAllowed(c.req.method, "GET, HEAD, PUT, DELETE"));

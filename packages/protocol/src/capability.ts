@@ -1,14 +1,21 @@
 import { z } from "zod";
 import { DsmError } from "./errors.ts";
-import { fileIdSchema, fileInfoSchema, nameSchema, timeMsSchema } from "./file-info.ts";
+import {
+  fileIdSchema,
+  fileInfoSchema,
+  nameSchema,
+  timeMsSchema,
+  type Intent,
+  intentSchema,
+} from "./file-info.ts";
 import { type ClusterSecret, sameProof } from "./secret.ts";
 
 /**
- * A capability is the right to read or write as one user in one group for a short time. Trackers
+ * A capability is the right to read, write or delete as one user in one group for a short time. Trackers
  * sign it, storages check it on their data port without asking anyone.
  */
 const claimsSchema = z.object({
-  intent: z.enum(["read", "write"]),
+  intent: intentSchema,
   user: nameSchema,
   group: nameSchema,
   /** Bound to this file; without it, to all files of the user. */
@@ -50,7 +57,7 @@ export function openCapability(
 export function assertCovers(
   claims: CapabilityClaims,
   request: {
-    intent: "read" | "write";
+    intent: Intent;
     group: string;
     user: string;
     fileId: string;

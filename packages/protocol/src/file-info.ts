@@ -8,6 +8,13 @@ export const fileIdSchema = z.string().refine((id) => fileIdFault(id) === undefi
   error: "not a valid file id",
 });
 export const blobIdSchema = z.custom<BlobId>((id) => typeof id === "string" && isBlobId(id));
+/**
+ * What a client wants to do. A write may make a new user and needs room; a delete does neither,
+ * so that a full group can be emptied.
+ */
+export const intentSchema = z.enum(["read", "write", "delete"]);
+export type Intent = z.infer<typeof intentSchema>;
+
 export const countSchema = z.number().int().nonnegative();
 export const timeMsSchema = countSchema;
 

@@ -6,6 +6,7 @@ export * from "./file-info.ts";
 export * from "./frame.ts";
 export * from "./handshake.ts";
 export * from "./limits.ts";
+export * from "./listen-address.ts";
 export * from "./media-target.ts";
 export * from "./messages.ts";
 export * from "./names.ts";

@@ -11,13 +11,18 @@ export interface MediaTarget {
 const mediaPrefix = "/media/";
 const originPattern = /^[A-Za-z][A-Za-z0-9+.-]*:\/\/[^/?#]*/;
 
+/** As parseFileTarget, below `/media/`. */
+export function parseMediaTarget(url: string): MediaTarget {
+  return parseFileTarget(url, mediaPrefix);
+}
+
 /**
- * Reads `/media/{user}/{fileId}` from a request's URL, absolute or path alone. It looks at the
+ * Reads `{prefix}{user}/{fileId}` from a request's URL, absolute or path alone. It looks at the
  * URL as it was sent: no dot segment is resolved and no escape is guessed.
  * @throws DsmError UNKNOWN_ROUTE for another path, BAD_NAME for a name that is none or is not
  * percent-encoded UTF-8, TOO_LARGE for a URL of more than limits.urlMaxBytes
  */
-export function parseMediaTarget(url: string): MediaTarget {
+export function parseFileTarget(url: string, prefix: string): MediaTarget {
   const sizeBytes = Buffer.byteLength(url);
   if (sizeBytes > limits.urlMaxBytes) {
     throw new DsmError("TOO_LARGE", `the URL has ${sizeBytes} bytes`, {
@@ -28,9 +33,9 @@ export function parseMediaTarget(url: string): MediaTarget {
   const queryAt = local.indexOf("?");
   const path = queryAt < 0 ? local : local.slice(0, queryAt);
   const query = new URLSearchParams(queryAt < 0 ? "" : local.slice(queryAt + 1));
-  const userEnd = path.indexOf("/", mediaPrefix.length);
-  if (!path.startsWith(mediaPrefix) || userEnd < 0) throw unknownRoute();
-  const user = assertUser(decodeStrictly(path.slice(mediaPrefix.length, userEnd)));
+  const userEnd = path.indexOf("/", prefix.length);
+  if (!path.startsWith(prefix) || userEnd < 0) throw unknownRoute(prefix);
+  const user = assertUser(decodeStrictly(path.slice(prefix.length, userEnd)));
   const fileId = assertFileId(decodeStrictly(path.slice(userEnd + 1)));
   return { user, fileId, query };
 }
@@ -88,8 +93,8 @@ function badEncoding(encoded: string, why: string, cause?: unknown): DsmError {
   });
 }
 
-function unknownRoute(): DsmError {
+function unknownRoute(prefix: string): DsmError {
   return new DsmError("UNKNOWN_ROUTE", "this path names no file", {
-    remedy: "ask for /media/{user}/{fileId}",
+    remedy: `ask for ${prefix}{user}/{fileId}`,
   });
 }

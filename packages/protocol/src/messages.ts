@@ -4,6 +4,7 @@ import {
   countSchema,
   fileIdSchema,
   fileInfoSchema,
+  intentSchema,
   nameSchema,
   timeMsSchema,
 } from "./file-info.ts";
@@ -106,11 +107,11 @@ export const messages = {
     askedBy: readers,
     doc:
       "Which group holds this user, and which of its storages to ask, best first, with a " +
-      "capability for them. A write by a new user assigns a group. A read with a file id " +
+      "capability for them. A write by a new user assigns a group; nothing else makes a user. A read with a file id " +
       "answers with the file's current version and a capability pinned to it.",
     request: z.object({
       user: nameSchema,
-      intent: z.enum(["read", "write"]),
+      intent: intentSchema,
       fileId: fileIdSchema.optional(),
     }),
     response: z.object({
@@ -199,7 +200,6 @@ export type ResponseOf<N extends MessageName> = z.infer<(typeof messages)[N]["re
 export type ListPage = ResponseOf<"list">;
 export type Location = ResponseOf<"locate">;
 export type TrackerStatus = ResponseOf<"status">;
-export type Intent = RequestOf<"locate">["intent"];
 
 const nameByType = new Map<number, MessageName>(
   Object.entries(messages).map(([name, row]) => [row.type, name as MessageName]),

@@ -14,6 +14,8 @@ import {
   etagOf,
   expectedSha256,
   type FileInfo,
+  type Intent,
+  type MediaTarget,
   openCapability,
   parseMediaTarget,
   reprDigestOf,
@@ -56,7 +58,7 @@ export function dataApp(options: DataAppOptions): Hono {
 
 async function read(options: DataAppOptions, request: Request): Promise<Response> {
   const target = parseMediaTarget(request.url);
-  const claims = authorize(options, request, "read");
+  const claims = authorize(options, request, "read", target);
   // A pinned capability names the version: no other bytes are served, and no one is asked.
   const pinned = claims.file?.fileId === target.fileId ? claims.file : undefined;
   const file = pinned ?? (await options.current(target.user, target.fileId));
@@ -70,8 +72,9 @@ async function read(options: DataAppOptions, request: Request): Promise<Response
 }
 
 async function put(options: DataAppOptions, request: Request): Promise<Response> {
-  const { user, fileId } = parseMediaTarget(request.url);
-  authorize(options, request, "write");
+  const target = parseMediaTarget(request.url);
+  authorize(options, request, "write", target);
+  const { user, fileId } = target;
   const { headers } = request;
   const announcedBytes = announcedLength(headers);
   options.admitWrite(announcedBytes);
@@ -91,8 +94,9 @@ async function put(options: DataAppOptions, request: Request): Promise<Response>
 }
 
 async function remove(options: DataAppOptions, request: Request): Promise<Response> {
-  const { user, fileId } = parseMediaTarget(request.url);
-  authorize(options, request, "write");
+  const target = parseMediaTarget(request.url);
+  authorize(options, request, "delete", target);
+  const { user, fileId } = target;
   const { headers } = request;
   const check = (current: FileInfo) => assertWriteAllowed(headers, current, { user, fileId });
   await options.writes.delete({ user, fileId, check });
@@ -101,9 +105,10 @@ async function remove(options: DataAppOptions, request: Request): Promise<Respon
 
 /** @throws DsmError UNAUTHENTICATED or FORBIDDEN */
 function authorize(
-  options: DataAppOptions,
+  { secret, group }: DataAppOptions,
   request: Request,
-  intent: "read" | "write",
+  intent: Intent,
+  { user, fileId }: MediaTarget,
 ): CapabilityClaims {
   const token = /^Bearer (.+)$/.exec(request.headers.get("Authorization") ?? "")?.[1];
   if (token === undefined) {
@@ -111,9 +116,8 @@ function authorize(
       remedy: "ask a tracker to locate the file, or read it through the gateway",
     });
   }
-  const claims = openCapability(options.secret, token, Date.now());
-  const { user, fileId } = parseMediaTarget(request.url);
-  assertCovers(claims, { intent, group: options.group, user, fileId });
+  const claims = openCapability(secret, token, Date.now());
+  assertCovers(claims, { intent, group, user, fileId });
   return claims;
 }
 

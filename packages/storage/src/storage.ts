@@ -1,7 +1,13 @@
 import type { Catalog } from "@dsm/catalog";
 import { type HttpServer, serveHttp } from "@dsm/delivery";
 import type { Log } from "@dsm/log";
-import { type ClusterSecret, DsmError, softwareVersion, type StorageState } from "@dsm/protocol";
+import {
+  type ClusterSecret,
+  DsmError,
+  isWildcard,
+  softwareVersion,
+  type StorageState,
+} from "@dsm/protocol";
 import { RpcPool } from "@dsm/rpc";
 import { Beats } from "./beats.ts";
 import { BlobStore } from "./blob-store.ts";
@@ -59,7 +65,7 @@ export async function startStorage(options: StorageOptions): Promise<Storage> {
 
 /** `every address` is good to listen on and tells nobody where to connect to. */
 function assertReachable({ hostname, dataUrl }: StorageOptions): void {
-  if (dataUrl !== undefined || (hostname !== "0.0.0.0" && hostname !== "::")) return;
+  if (dataUrl !== undefined || !isWildcard(hostname)) return;
   throw new DsmError("BAD_CONFIG", `a storage that listens on ${hostname} has no address to tell`, {
     remedy: "name the address that others reach it at with --data-url",
   });
@@ -68,7 +74,6 @@ function assertReachable({ hostname, dataUrl }: StorageOptions): void {
 export class Storage implements AsyncDisposable {
   readonly id: string;
   readonly group: string;
-  readonly reaper: Reaper;
   readonly #options: StorageOptions;
   readonly #incarnation: string;
   readonly #journal: Journal;
@@ -78,6 +83,8 @@ export class Storage implements AsyncDisposable {
   #draining = false;
   #server!: HttpServer;
   #beats!: Beats;
+  #reaper!: Reaper;
+  readonly #blobs: BlobStore;
 
   /** Use startStorage. */
   constructor(options: StorageOptions, incarnation: string, journal: Journal, space: SpaceWatch) {
@@ -89,6 +96,7 @@ export class Storage implements AsyncDisposable {
     this.#space = space;
     const { group, catalog, secret, leaseIds } = options;
     const blobs = new BlobStore(options.root);
+    this.#blobs = blobs;
     this.#idServers = new RpcPool({ endpoints: options.idServers, role: "storage", secret });
     const ids = new IdLease(
       { lease: (count) => this.#idServers.call("lease", { count }) },
@@ -96,7 +104,6 @@ export class Storage implements AsyncDisposable {
     );
     const committer = new Committer(journal, catalog);
     this.#writes = new FileWrites({ group, catalog, blobs, ids, committer });
-    this.reaper = new Reaper({ ...options, blobs });
   }
 
   get dataUrl(): string {
@@ -143,6 +150,7 @@ export class Storage implements AsyncDisposable {
       state: () => this.#state(),
       onDrainWish: (draining) => void this.setDraining(draining),
     });
+    this.#reaper = new Reaper({ ...this.#options, blobs: this.#blobs });
     await this.#beats.beatNow();
   }
 
@@ -174,7 +182,7 @@ export class Storage implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    await this.reaper[Symbol.asyncDispose]();
+    await this.#reaper[Symbol.asyncDispose]();
     this.#idServers.close();
     this.#space[Symbol.dispose]();
     await this.#journal[Symbol.asyncDispose]();

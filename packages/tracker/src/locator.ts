@@ -3,6 +3,7 @@ import {
   type ClusterSecret,
   DsmError,
   type FileInfo,
+  type Intent,
   type Location,
   type RequestOf,
   signCapability,
@@ -58,7 +59,7 @@ export class Locator {
 
   async #groupOf(request: RequestOf<"locate">): Promise<string> {
     const { user, intent } = request;
-    if (intent === "read") return this.#knownGroupOf(user);
+    if (intent !== "write") return this.#knownGroupOf(user);
     const { catalog, membership, now } = this.#options;
     const known = await catalog.groupOf(user);
     if (known !== undefined) return known;
@@ -74,7 +75,7 @@ export class Locator {
     });
   }
 
-  #storagesOf(group: string, intent: "read" | "write"): Location["storages"] {
+  #storagesOf(group: string, intent: Intent): Location["storages"] {
     const { membership, now, startedAtMs } = this.#options;
     const members = membership.membersOf(group, now());
     const able = members.filter((member) => canServe(member, intent));

@@ -59,16 +59,6 @@ export function url(protocols: readonly string[], example: string): Kind<string>
   });
 }
 
-/** True where only this machine can connect, so that open mode may be allowed. */
-export function isLoopback(hostname: string): boolean {
-  return hostname === "localhost" || hostname === "::1" || /^127(\.\d{1,3}){3}$/.test(hostname);
-}
-
-/** True for an address that listens everywhere and that nobody can connect to. */
-export function isWildcard(hostname: string): boolean {
-  return hostname === "0.0.0.0" || /^[0:]+$/.test(hostname);
-}
-
 /** The value of a flag of its own as an address. @throws DsmError USAGE */
 export function parseListenAddress(flag: string, written: string): HostPort {
   const reading = listenAddress.fromText(written);
