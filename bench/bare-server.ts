@@ -1,6 +1,6 @@
 import { join } from "node:path";
 
-/** The measure for downloads: Bun.serve with Bun.file and nothing else. Arguments: folder, sizes. */
+/** The measure for downloads: Bun.serve with Bun.file, no more. Arguments: a folder, sizes. */
 const [folder = ".", ...sizes] = process.argv.slice(2);
 for (const size of sizes) await Bun.write(join(folder, size), new Uint8Array(Number(size)));
 const server = Bun.serve({

@@ -11,8 +11,8 @@ import {
 import { type ClusterSecret, sameProof } from "./secret.ts";
 
 /**
- * A capability is the right to read, write or delete as one user in one group for a short time. Trackers
- * sign it, storages check it on their data port without asking anyone.
+ * A capability is the right to read, write or delete as one user in one group for a short time.
+ * Trackers sign it, storages check it on their data port without asking anyone.
  */
 const claimsSchema = z.object({
   intent: intentSchema,
