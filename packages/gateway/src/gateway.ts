@@ -1,5 +1,5 @@
 import { DsmClient } from "@dsm/client";
-import { problemResponse } from "@dsm/delivery";
+import { problemResponse, type RequestInfo } from "@dsm/delivery";
 import type { Log } from "@dsm/log";
 import { DsmError } from "@dsm/protocol";
 import { Hono } from "hono";
@@ -8,8 +8,10 @@ import { apiApp } from "./api.ts";
 import { deliveryFor, type DeliveryMode } from "./delivery-choice.ts";
 import { Front } from "./front.ts";
 import { readiness } from "./health.ts";
+import { LocatedFiles } from "./located-files.ts";
 import { type MediaReadsOptions, readMedia } from "./media-reads.ts";
 import { deleteMedia, putMedia } from "./media-writes.ts";
+import { publicReads } from "./read-access.ts";
 
 export interface GatewayOptions {
   readonly hostname: string;
@@ -23,6 +25,11 @@ export interface GatewayOptions {
   readonly writeKey?: string | undefined;
   readonly reusePort?: boolean;
   readonly log: Log;
+}
+
+/** Hono passes on what the server knows of a request besides the request itself. */
+interface Env {
+  readonly Bindings: RequestInfo;
 }
 
 /** How long `drain` waits for requests that are under way. */
@@ -40,11 +47,12 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       engine: engineFor(options),
       hostname,
       port,
-      fetch: (request) => app.fetch(request),
+      fetch: (request, info) => app.fetch(request, info),
       onFault: (err) => log.warn({ err }, "gateway: request failed"),
       ...(options.reusePort === undefined ? {} : { reusePort: options.reusePort }),
     });
-    const app = gatewayApp({ client, access, delivery, front });
+    const files = new LocatedFiles(client);
+    const app = gatewayApp({ client, access, reads: publicReads, files, delivery, front });
     return new Gateway(front, client);
   } catch (error) {
     await client.close();
@@ -87,10 +95,10 @@ export class Gateway implements AsyncDisposable {
   }
 }
 
-function gatewayApp(parts: MediaReadsOptions & { readonly access: Access }): Hono {
+function gatewayApp(parts: MediaReadsOptions & { readonly access: Access }): Hono<Env> {
   const { client, access } = parts;
-  const app = new Hono();
-  app.on(["GET", "HEAD"], "/media/*", (c) => readMedia(parts, c.req.raw));
+  const app = new Hono<Env>();
+  app.on(["GET", "HEAD"], "/media/*", (c) => readMedia(parts, c.req.raw, c.env));
   app.put("/media/*", (c) => {
     access.assertMayWriteOrList(c.req.raw);
     return putMedia(client, c.req.raw);
