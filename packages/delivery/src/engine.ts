@@ -2,10 +2,12 @@ import type { DsmError } from "@dsm/protocol";
 
 export interface RequestInfo {
   readonly remoteAddress: string;
+  /** Whether a stream that is given as a body goes out with the Content-Length that is set. */
+  readonly keepsLength: boolean;
 }
 
 export interface HttpServer extends AsyncDisposable {
-  /** As `http://host:port`. */
+  /** As `http://host:port`, or `https://host:port`. */
   readonly url: string;
   readonly hostname: string;
   readonly port: number;
@@ -28,6 +30,6 @@ export interface EngineOptions {
 }
 
 /** An IPv6 address stands in brackets (RFC 3986, section 3.2.2). */
-export function httpUrl(hostname: string, port: number): string {
-  return `http://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
+export function httpUrl(hostname: string, port: number, scheme: "http" | "https" = "http"): string {
+  return `${scheme}://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
 }

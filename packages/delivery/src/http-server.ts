@@ -3,15 +3,20 @@ import type { EngineOptions, HttpServer, RequestInfo } from "./engine.ts";
 import { problemResponse } from "./problem.ts";
 import { serveBySendfile } from "./sendfile-engine.ts";
 import { serveByStream } from "./stream-engine.ts";
+import { serveByTls } from "./tls-engine.ts";
+import type { TlsPair } from "./tls-files.ts";
 
 export type FetchHandler = (request: Request, info: RequestInfo) => Response | Promise<Response>;
 
 export interface HttpServerOptions {
   /**
    * `sendfile`: Bun.serve. Bodies from Bun.file leave by the kernel; stream bodies go out chunked,
-   * without Content-Length. `stream`: node:http. Stream bodies keep their Content-Length.
+   * without Content-Length. `stream`: node:http. Stream bodies keep their Content-Length. With
+   * TLS it is always node:http2, since the kernel cannot encrypt what it sends from files.
    */
   readonly engine: "sendfile" | "stream";
+  /** Serves HTTP/2 and HTTP/1.1 over TLS; without it HTTP/1.1 in clear text. */
+  readonly tls?: TlsPair | undefined;
   readonly hostname: string;
   /** 0 for any free one. */
   readonly port: number;
@@ -42,6 +47,7 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
     onFault,
   };
   try {
+    if (options.tls !== undefined) return await serveByTls(engineOptions, options.tls);
     return await (options.engine === "sendfile"
       ? serveBySendfile(engineOptions)
       : serveByStream(engineOptions));

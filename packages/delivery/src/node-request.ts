@@ -6,9 +6,13 @@ import { DsmError } from "@dsm/protocol";
  * @throws DsmError BAD_REQUEST when its target and its Host make no URL, METHOD_NOT_ALLOWED for a
  * method that fetch forbids
  */
-export function requestOf(incoming: IncomingMessage, signal: AbortSignal): Request {
+export function requestOf(
+  incoming: IncomingMessage,
+  scheme: "http" | "https",
+  signal: AbortSignal,
+): Request {
   const method = incoming.method ?? "GET";
-  const url = urlOf(incoming);
+  const url = urlOf(incoming, scheme);
   const init = { method, headers: headersOf(incoming.rawHeaders), signal };
   const hasBody = method !== "GET" && method !== "HEAD" && announcesBody(incoming);
   try {
@@ -18,11 +22,11 @@ export function requestOf(incoming: IncomingMessage, signal: AbortSignal): Reque
   }
 }
 
-function urlOf(incoming: IncomingMessage): string {
+function urlOf(incoming: IncomingMessage, scheme: string): string {
   const target = incoming.url ?? "/";
   // RFC 9112, section 3.2.2: a server must accept the absolute form too.
   const isAbsolute = /^https?:\/\//i.test(target);
-  const text = isAbsolute ? target : `http://${incoming.headers.host ?? "localhost"}${target}`;
+  const text = isAbsolute ? target : `${scheme}://${incoming.headers.host ?? "localhost"}${target}`;
   const url = isAbsolute || target.startsWith("/") ? URL.parse(text) : null;
   if (url !== null) return url.href;
   throw new DsmError("BAD_REQUEST", "the request target and the Host header make no URL", {

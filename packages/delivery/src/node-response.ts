@@ -1,5 +1,5 @@
-import type { ServerResponse } from "node:http";
 import { DsmError } from "@dsm/protocol";
+import type { Outgoing } from "./outgoing.ts";
 
 type Chunks = Pick<ReadableStreamDefaultReader<Uint8Array>, "read" | "cancel">;
 
@@ -15,38 +15,38 @@ const pieceBytes = 256 * 1024;
  */
 export async function sendResponse(
   response: Response,
-  outgoing: ServerResponse,
+  outgoing: Outgoing,
   stallTimeoutMs: number,
 ): Promise<void> {
-  outgoing.statusCode = response.status;
-  for (const [name, value] of response.headers) outgoing.appendHeader(name, value);
+  outgoing.setHead(response.status, response.headers);
   const { body } = response;
-  if (body === null || outgoing.req.method === "HEAD") {
+  if (body === null || outgoing.method === "HEAD") {
     await body?.cancel();
     outgoing.end();
     return;
   }
   const chunks: Chunks = body.getReader();
   const { promise: over, resolve: end } = Promise.withResolvers<void>();
-  outgoing.once("close", end);
+  outgoing.onceClosed(end);
   // Cancelling ends a source that waits for its next chunk too, and does nothing to one that was
   // read to its end.
   const cancelled = over.then(() => chunks.cancel(new Error("the client left")));
   await Promise.all([pump(chunks, outgoing, stallTimeoutMs).finally(end), cancelled]);
 }
 
-async function pump(chunks: Chunks, outgoing: ServerResponse, stallTimeoutMs: number) {
-  const lengthBytes = lengthOf(outgoing);
+async function pump(chunks: Chunks, outgoing: Outgoing, stallTimeoutMs: number) {
+  const lengthBytes = outgoing.contentLength() ?? anyLength;
   const moved = movement(outgoing, stallTimeoutMs);
   let sentBytes = 0;
   for (;;) {
     const { done, value } = await chunks.read();
-    if (outgoing.destroyed) return;
+    if (outgoing.gone) return;
     if (done) break;
     sentBytes += value.byteLength;
     if (sentBytes > lengthBytes) throw wrongLength(`more than the ${lengthBytes}`);
-    for (let at = 0; at < value.byteLength && !outgoing.destroyed; at += pieceBytes) {
-      if (!outgoing.write(value.subarray(at, at + pieceBytes))) await moved();
+    for (let at = 0; at < value.byteLength && !outgoing.gone; at += pieceBytes) {
+      outgoing.write(value.subarray(at, at + pieceBytes));
+      while (outgoing.full && !outgoing.gone) await moved();
     }
   }
   if (lengthBytes !== anyLength && sentBytes !== lengthBytes) {
@@ -58,21 +58,16 @@ async function pump(chunks: Chunks, outgoing: ServerResponse, stallTimeoutMs: nu
 
 const anyLength = Number.POSITIVE_INFINITY;
 
-function lengthOf(outgoing: ServerResponse): number {
-  const header = outgoing.getHeader("content-length");
-  return header === undefined ? anyLength : Number(header);
-}
-
 /**
- * Waits until the client has taken what was written, or is gone, with one set of listeners for
- * all waits. The timer is ours, for the socket's own does not fire while a write is pending (Bun
- * 1.4.5).
+ * Waits until the client has taken something of what was written, or is gone, with one set of
+ * listeners for all waits. The timer is ours, for the socket's own does not fire while a write is
+ * pending (Bun 1.4.5).
  */
-function movement(outgoing: ServerResponse, stallTimeoutMs: number): () => Promise<void> {
+function movement(outgoing: Outgoing, stallTimeoutMs: number): () => Promise<void> {
   let wake: (() => void) | undefined;
-  for (const event of ["drain", "finish", "close"]) outgoing.on(event, () => wake?.());
+  outgoing.onMove(() => wake?.());
   return async () => {
-    if (outgoing.destroyed || outgoing.writableFinished) return;
+    if (outgoing.gone || outgoing.finished) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     wake = resolve;
     const timer = setTimeout(() => outgoing.destroy(), stallTimeoutMs);

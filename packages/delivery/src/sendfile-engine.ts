@@ -22,7 +22,7 @@ export async function serveBySendfile(options: EngineOptions): Promise<HttpServe
       // stall of the body is ours to notice.
       bun.timeout(request, 0);
       const guarded = guardedUpload(request, options.idleTimeoutS * 1000);
-      const response = await options.fetch(guarded, { remoteAddress });
+      const response = await options.fetch(guarded, { remoteAddress, keepsLength: false });
       bun.timeout(request, idleTimeout);
       // Bun 1.4.5 sends the Date of RFC 9110, section 6.6.1, with every answer but that to HEAD.
       if (request.method === "HEAD") response.headers.set("date", formatHttpDate(Date.now()));

@@ -1,11 +1,11 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type Server } from "node:http";
 import { type AddressInfo, createServer as createDoor, type Server as Door } from "node:net";
 import { DsmError, limits } from "@dsm/protocol";
 import { Connections } from "./connections.ts";
 import { type EngineOptions, type HttpServer, httpUrl } from "./engine.ts";
+import { exchange } from "./exchange.ts";
 import { requestOf } from "./node-request.ts";
-import { sendResponse } from "./node-response.ts";
-import { problemResponse } from "./problem.ts";
+import { PlainOutgoing } from "./outgoing.ts";
 
 /** HTTP by node:http. @throws the system error when it cannot listen */
 export async function serveByStream(options: EngineOptions): Promise<HttpServer> {
@@ -63,53 +63,23 @@ function createHttp(options: EngineOptions, connections: Connections): Server {
     outgoing.once("finish", () => linger(incoming));
     // Whoever reads the body is told, and the signal says it to all others.
     incoming.on("error", () => {});
-    void serve(options, incoming, outgoing);
+    void exchange(options, {
+      outgoing: new PlainOutgoing(outgoing),
+      info: { remoteAddress: incoming.socket.remoteAddress ?? "", keepsLength: true },
+      name: `${incoming.method} ${incoming.url}`,
+      request: (signal) => requestOf(incoming, "http", signal),
+    });
   });
   http.setTimeout(idleTimeoutMs, (socket) => socket.destroy());
   http.on("connection", (socket) => connections.add(socket));
   return http;
 }
 
-/** Never rejects. */
-async function serve(
-  options: EngineOptions,
-  incoming: IncomingMessage,
-  outgoing: ServerResponse,
-): Promise<void> {
-  const stallTimeoutMs = options.idleTimeoutS * 1000;
-  try {
-    const remoteAddress = incoming.socket.remoteAddress ?? "";
-    const request = requestOf(incoming, signalOf(outgoing));
-    const response = await options.fetch(request, { remoteAddress });
-    await sendResponse(response, outgoing, stallTimeoutMs);
-  } catch (thrown) {
-    const error = DsmError.from(thrown, `answering ${incoming.method} ${incoming.url}`);
-    if (error.http >= 500) options.onFault(error);
-    if (outgoing.headersSent || outgoing.destroyed) outgoing.destroy();
-    else await sendProblem(error, outgoing, stallTimeoutMs);
-  }
-}
-
-/** Nothing of the answer has left yet, so it can still become another one. */
-async function sendProblem(error: DsmError, outgoing: ServerResponse, stallTimeoutMs: number) {
-  for (const name of outgoing.getHeaderNames()) outgoing.removeHeader(name);
-  await sendResponse(problemResponse(error), outgoing, stallTimeoutMs);
-}
-
-/** Aborted when the client leaves before it has the whole answer. */
-function signalOf(outgoing: ServerResponse): AbortSignal {
-  const controller = new AbortController();
-  outgoing.once("close", () => {
-    if (!outgoing.writableFinished) controller.abort();
-  });
-  return controller.signal;
-}
-
 /**
  * An answer came before its request's body was read. To close at once could lose the answer on
  * its way (RFC 9112, section 9.6), so what comes is thrown away for a while.
  */
-function linger(incoming: IncomingMessage): void {
+export function linger(incoming: IncomingMessage): void {
   const { socket } = incoming;
   socket.resume();
   incoming.resume();
@@ -118,7 +88,8 @@ function linger(incoming: IncomingMessage): void {
   incoming.once("close", () => clearTimeout(timer));
 }
 
-async function listen(door: Door, options: EngineOptions): Promise<void> {
+/** @throws the system error when it cannot listen */
+export async function listen(door: Door, options: EngineOptions): Promise<void> {
   const { hostname: host, port, reusePort, onFault } = options;
   const { promise: listening, resolve, reject } = Promise.withResolvers<void>();
   door.once("error", reject);

@@ -80,6 +80,26 @@ export const limits = {
   catalogRetryMax: 32,
   /** How long a migration waits for another process that migrates. */
   catalogMigrateTimeoutMs: 60_000,
+  /** Ranges of one Range header; one with more is ignored, and the whole file is sent. */
+  rangesPerRequestMax: 64,
+  /** Ranges that lie closer than this are sent as one: the head of a part has about as much. */
+  rangeGapMaxBytes: 256,
+  /**
+   * A multipart answer that is built in memory: as much as Bun itself keeps of a small file. See
+   * docs/design/2026-11-22-multipart.md.
+   */
+  multipartBufferedMaxBytes: 1024 * 1024,
+  /** The first bytes of an upload, which tell its media type where nothing else does. */
+  sniffMaxBytes: 4 * 1024,
   /** How long an HTTP server reads on, into nothing, when it has answered before the body's end. */
   httpLingerMs: 1_000,
+  /** How long a client may take for the handshake of TLS. */
+  tlsHandshakeTimeoutMs: 10_000,
+  /** All headers of one request over HTTP/2, as counted by RFC 9113, section 6.5.2. */
+  headersMaxBytes: 32 * 1024,
+  h2StreamsPerConnectionMax: 128,
+  /** What one HTTP/2 connection may have written that its client has not proven to have read. */
+  h2UnprovenMaxBytes: 4 * 1024 * 1024,
+  /** So many bytes are written between two such proofs. */
+  h2PingEveryBytes: 512 * 1024,
 } as const;

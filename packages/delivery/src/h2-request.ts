@@ -1,0 +1,76 @@
+import type { Http2ServerRequest } from "node:http2";
+import { DsmError } from "@dsm/protocol";
+import { guardedUpload } from "./guarded-upload.ts";
+
+/**
+ * A request of node:http2 as a fetch Request.
+ * @param stallTimeoutMs a body of which nothing comes for so long fails
+ * @throws DsmError BAD_REQUEST when its target and its authority make no URL, METHOD_NOT_ALLOWED
+ * for a method that fetch forbids
+ */
+export function h2RequestOf(
+  incoming: Http2ServerRequest,
+  signal: AbortSignal,
+  stallTimeoutMs: number,
+): Request {
+  const { method } = incoming;
+  const url = URL.parse(`https://${incoming.authority || incoming.headers.host}${incoming.url}`);
+  if (url === null || !incoming.url.startsWith("/")) {
+    throw new DsmError("BAD_REQUEST", "the path and the authority of the request make no URL", {
+      remedy: "send a path and the name of a host",
+    });
+  }
+  const init = { method, headers: headersOf(incoming.rawHeaders), signal };
+  const hasBody = method !== "GET" && method !== "HEAD" && !incoming.stream.endAfterHeaders;
+  try {
+    if (!hasBody) return new Request(url.href, init);
+    const request = new Request(url.href, { ...init, body: bodyOf(incoming) });
+    return guardedUpload(request, stallTimeoutMs);
+  } catch (cause) {
+    throw new DsmError("METHOD_NOT_ALLOWED", `${method} is not served here`, { cause });
+  }
+}
+
+/** RFC 9113, section 8.3: names with a colon are the request line. */
+function headersOf(rawHeaders: readonly string[]): Headers {
+  const headers = new Headers();
+  for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at] ?? "";
+    if (!name.startsWith(":")) headers.append(name, rawHeaders[at + 1] ?? "");
+  }
+  return headers;
+}
+
+/**
+ * Read no faster than it is taken. When a stream is reset Bun 1.4.5 ends the body as if it were
+ * whole and says so by `aborted` alone: whoever stores an upload relies on the difference.
+ */
+function bodyOf(incoming: Http2ServerRequest): ReadableStream<Uint8Array> {
+  const chunks: AsyncIterator<Uint8Array> = incoming.iterator({ destroyOnReturn: false });
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const { done, value } = await chunks.next().catch((cause: unknown) => {
+          throw cutShort(cause);
+        });
+        if (done !== true) {
+          controller.enqueue(value);
+          return;
+        }
+        if (incoming.aborted) throw cutShort();
+        controller.close();
+      },
+      async cancel() {
+        await chunks.return?.();
+      },
+    },
+    { highWaterMark: 0 },
+  );
+}
+
+function cutShort(cause?: unknown): DsmError {
+  return new DsmError("UPLOAD_INCOMPLETE", "the client left before it had sent the whole body", {
+    remedy: "send it again",
+    cause,
+  });
+}

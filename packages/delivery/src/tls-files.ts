@@ -1,0 +1,126 @@
+import { createPrivateKey, X509Certificate } from "node:crypto";
+import { readFile, stat } from "node:fs/promises";
+import { DsmError, systemErrorCode } from "@dsm/protocol";
+
+/** A certificate chain and its key, as PEM. */
+interface Pair {
+  readonly cert: string;
+  readonly key: string;
+}
+
+export interface TlsFilesOptions {
+  readonly certFile: string;
+  readonly keyFile: string;
+  /** How often the files are looked at, in milliseconds. */
+  readonly checkIntervalMs?: number;
+  /** Told of files that changed into something that cannot be used; the old pair stays then. */
+  readonly onFault: (error: DsmError) => void;
+}
+
+/** What TLS servers need to know of a certificate that may be renewed while they run. */
+export interface TlsPair {
+  readonly current: Pair;
+  /** @returns what ends that */
+  onChange(listener: (pair: Pair) => void): () => void;
+}
+
+const checkIntervalDefaultMs = 2_000;
+
+/**
+ * A certificate and its key in files, taken over anew when they change, as certbot and the like
+ * renew them. Looked at by time and not by inotify, which tells nothing of a symbolic link whose
+ * target was exchanged.
+ */
+export class TlsFiles implements TlsPair, Disposable {
+  readonly #options: TlsFilesOptions;
+  readonly #listeners = new Set<(pair: Pair) => void>();
+  readonly #timer: Timer;
+  #current: Pair;
+  #stamp: string;
+
+  /** @throws DsmError BAD_CONFIG for files that cannot be read or do not belong together */
+  static async open(options: TlsFilesOptions): Promise<TlsFiles> {
+    const stamp = await stampOf(options);
+    return new TlsFiles(options, await readPair(options), stamp);
+  }
+
+  private constructor(options: TlsFilesOptions, pair: Pair, stamp: string) {
+    this.#options = options;
+    this.#current = pair;
+    this.#stamp = stamp;
+    const intervalMs = options.checkIntervalMs ?? checkIntervalDefaultMs;
+    this.#timer = setInterval(() => void this.#check(), intervalMs);
+    this.#timer.unref();
+  }
+
+  get current(): Pair {
+    return this.#current;
+  }
+
+  onChange(listener: (pair: Pair) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+  }
+
+  async #check(): Promise<void> {
+    const stamp = await stampOf(this.#options).catch(() => this.#stamp);
+    if (stamp === this.#stamp) return;
+    // Remembered also when the pair is no good: it is told of once, and tried again when the
+    // files change again, as they do between the writing of one and of the other.
+    this.#stamp = stamp;
+    try {
+      this.#current = await readPair(this.#options);
+    } catch (error) {
+      this.#options.onFault(DsmError.from(error, "reading the renewed certificate"));
+      return;
+    }
+    for (const listener of this.#listeners) listener(this.#current);
+  }
+}
+
+/** Changes whenever one of the files is written or exchanged. */
+async function stampOf({ certFile, keyFile }: TlsFilesOptions): Promise<string> {
+  const stats = await Promise.all([certFile, keyFile].map(statFile));
+  return stats.map(({ ino, mtimeMs, size }) => `${ino}:${mtimeMs}:${size}`).join(" ");
+}
+
+async function readPair({ certFile, keyFile }: TlsFilesOptions): Promise<Pair> {
+  const [cert, key] = await Promise.all([readText(certFile), readText(keyFile)]);
+  let fits: boolean;
+  try {
+    fits = new X509Certificate(cert).checkPrivateKey(createPrivateKey(key));
+  } catch (cause) {
+    throw new DsmError("BAD_CONFIG", `${certFile} and ${keyFile} are no certificate and key`, {
+      remedy: "both must be PEM; the certificate of this server first, then its chain",
+      cause,
+    });
+  }
+  if (fits) return { cert, key };
+  throw new DsmError("BAD_CONFIG", `the key in ${keyFile} is not that of ${certFile}`, {
+    remedy: "name the key that the certificate was made for",
+  });
+}
+
+async function statFile(path: string) {
+  return stat(path).catch((cause: unknown) => {
+    throw unreadable(path, cause);
+  });
+}
+
+async function readText(path: string): Promise<string> {
+  return readFile(path, "utf8").catch((cause: unknown) => {
+    throw unreadable(path, cause);
+  });
+}
+
+function unreadable(path: string, cause: unknown): DsmError {
+  const why = systemErrorCode(cause) ?? "it failed";
+  return new DsmError("BAD_CONFIG", `${path} cannot be read: ${why}`, {
+    remedy: "name PEM files that this user may read with --tls-cert and --tls-key",
+    cause,
+  });
+}
