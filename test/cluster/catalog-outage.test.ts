@@ -19,6 +19,8 @@ describe.skipIf(missing !== undefined)(`a catalog that goes away and comes back$
     const put = (fileId: string) =>
       client.upload({ user: "ann", fileId, source: bytesSource(new Uint8Array(1000)) });
     await put("before");
+    const read = () => fetch(`${cluster.http}/media/ann/before`);
+    expect((await read()).status).toBe(200);
 
     await server.stop();
     const failed = await put("meanwhile").catch((error: unknown) => error);
@@ -33,6 +35,11 @@ describe.skipIf(missing !== undefined)(`a catalog that goes away and comes back$
     });
     expect([overHttp.status, overHttp.headers.get("retry-after")]).toEqual([503, "1"]);
     expect((await jsonOf(overHttp)).code).toBe("CATALOG_UNAVAILABLE");
+
+    // What was read lately goes on being read, and what was not cannot be known.
+    const lately = await read();
+    expect([lately.status, (await lately.bytes()).length]).toEqual([200, 1000]);
+    expect((await fetch(`${cluster.http}/media/ann/unread`)).status).toBe(503);
 
     await server.start();
     await until("uploads go on", () =>

@@ -5,6 +5,7 @@ import { startGateway } from "@dsm/gateway";
 import { silentLog } from "@dsm/log";
 import { jsonOf, tempDir } from "@dsm/testkit";
 
+const caches = { freshnessMs: 0, outageGraceMs: 0, hotCacheBytes: 0, hotFileMaxBytes: 0 };
 const largeBytes = 48 * 1024 * 1024;
 
 describe("a gateway that has one group mounted and not the other", () => {
@@ -23,6 +24,7 @@ describe("a gateway that has one group mounted and not the other", () => {
       port: 0,
       trackers: cluster.trackerEndpoints,
       secret: cluster.secret,
+      ...caches,
       delivery: "auto",
       mounts: new Map([["g1", cluster.groupRoot("g1")]]),
       log: silentLog,
@@ -61,6 +63,7 @@ describe("a gateway that has one group mounted and not the other", () => {
       port: 0,
       trackers: cluster.trackerEndpoints,
       secret: cluster.secret,
+      ...caches,
       delivery: "local",
       // The folder is there, but the group's file system is not mounted on it.
       mounts: new Map([["g1", bare.path]]),

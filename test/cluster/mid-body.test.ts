@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { bytesSource, type DsmClient } from "@dsm/client";
 import { type Cluster, startCluster } from "@dsm/cluster";
-import { tempDir } from "@dsm/testkit";
+import { tempDir, until } from "@dsm/testkit";
 
 const sizeBytes = 64 * 1024 * 1024;
 const content = Buffer.alloc(sizeBytes, crypto.getRandomValues(new Uint8Array(65_521)));
@@ -17,26 +17,26 @@ const source = {
   },
 };
 
-/** Kills whichever storage is working on a request just now, once. */
+/** Kills the storage that works on a request, once one does: reads ask only now and then. */
 async function killTheBusyOne(cluster: Cluster): Promise<string> {
-  const busy = cluster.storages.find((it) => it.isRunning && it.running.activeRequests > 0);
-  if (busy === undefined) throw new Error("no storage is at work");
+  const busy = await until("a storage is at work", () =>
+    cluster.storages.find((it) => it.isRunning && it.running.activeRequests > 0),
+  );
   await busy.kill();
   return busy.name;
 }
 
-async function hashOf(body: AsyncIterable<Uint8Array>, atHalf: () => Promise<unknown>) {
+/** Reads on while `inTheMiddle` is done, for a storage is at work only then. */
+async function hashOf(body: AsyncIterable<Uint8Array>, inTheMiddle: () => Promise<unknown>) {
   const hasher = new Bun.CryptoHasher("sha256");
   let read = 0;
-  let killed = false;
+  let deed: Promise<unknown> | undefined;
   for await (const chunk of body) {
     hasher.update(chunk);
     read += chunk.length;
-    if (!killed && read > sizeBytes / 4) {
-      killed = true;
-      await atHalf();
-    }
+    if (read > sizeBytes / 4) deed ??= inTheMiddle();
   }
+  const killed = (await deed) !== undefined;
   return { read, killed, sha256: hasher.digest("hex") };
 }
 

@@ -18,11 +18,14 @@ export async function wget(url: string): Promise<string> {
   return sha256Of(path);
 }
 
+/** Quiet but for errors, which a status of 4xx or 5xx is; redirects are followed. */
+const curlFlags = ["-sS", "-f", "-L"];
+
 /** @returns the SHA-256 of what curl got */
 export async function curl(url: string): Promise<string> {
   await using dir = await tempDir();
   const path = join(dir.path, "got");
-  await mustRun(["curl", "-sS", "-f", "-o", path, url]);
+  await mustRun(["curl", ...curlFlags, "-o", path, url]);
   return sha256Of(path);
 }
 
@@ -36,8 +39,7 @@ export async function curlResumed(url: string): Promise<{ sha256: string; resume
   // A rate limit and a time limit together end it in the middle (exit code 28).
   const cut = await runTool([
     "curl",
-    "-sS",
-    "-f",
+    ...curlFlags,
     "--limit-rate",
     "2M",
     "-m",
@@ -54,7 +56,7 @@ export async function curlResumed(url: string): Promise<{ sha256: string; resume
   const file = await open(path, "r+");
   await file.truncate(cutBytes);
   await file.close();
-  await mustRun(["curl", "-sS", "-f", "-C", "-", "-o", path, url]);
+  await mustRun(["curl", ...curlFlags, "-C", "-", "-o", path, url]);
   const whole = await stat(path);
   return { sha256: await sha256Of(path), resumedBytes: whole.size - cutBytes };
 }

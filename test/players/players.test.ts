@@ -24,6 +24,8 @@ interface Shape {
   readonly name: string;
   /** Every player on every medium; else one of each kind. */
   readonly all: boolean;
+  /** The gateway answers with a redirect. */
+  readonly sendsElsewhere?: boolean;
   start(catalogUrl: string | undefined): Promise<Road>;
 }
 
@@ -35,6 +37,13 @@ const shapes: readonly Shape[] = [
     name: "separate processes, proxied",
     all: true,
     start: (url) => separateProcesses(url, "proxy"),
+  },
+  {
+    catalog: "SQLite",
+    name: "separate processes, redirected",
+    all: true,
+    sendsElsewhere: true,
+    start: (url) => separateProcesses(url, "redirect"),
   },
   {
     catalog: "MariaDB",
@@ -82,6 +91,11 @@ for (const shape of shapes) {
       await road.upload(paths);
     });
     afterAll(() => stack.disposeAsync());
+
+    test("the gateway delivers in the way that the shape is there for", async () => {
+      const { redirected } = await fetch(urlOf("moov-end.mp4"));
+      expect(redirected).toBe(shape.sendsElsewhere ?? false);
+    });
 
     for (const name of media) {
       test(`${name}: wget, curl and a resumed curl get the same bytes`, async () => {

@@ -39,7 +39,7 @@ export async function oneProcess(catalogUrl: string | undefined): Promise<Road> 
 /** `dsm tracker`, `dsm id`, `dsm storage` and `dsm gateway`, each a process. */
 export async function separateProcesses(
   catalogUrl: string | undefined,
-  delivery: "local" | "proxy",
+  delivery: "local" | "redirect" | "proxy",
 ): Promise<Road> {
   const shape = { delivery, ...(catalogUrl === undefined ? {} : { catalogUrl }) };
   const cluster = await DsmProcesses.start(shape);

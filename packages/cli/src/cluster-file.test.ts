@@ -14,6 +14,7 @@ const file = {
   http: "http://127.0.0.1:8080",
   storages: [],
   pid: 1,
+  linkKeys: [`k1:${"k".repeat(64)}`],
 };
 
 test("what dsm up writes is read back, and is for its owner alone", async () => {

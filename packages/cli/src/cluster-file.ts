@@ -9,7 +9,11 @@ export interface ClusterFile {
   readonly http: string;
   /** Data URLs. */
   readonly storages: readonly string[];
+  /** Their public URLs, in the same order; a file of an older start has none. */
+  readonly publicUrls?: readonly string[];
   readonly pid: number;
+  /** `ID:SECRET`, the first signs links; a file of an older start has none. */
+  readonly linkKeys?: readonly string[];
 }
 
 export function clusterFilePath(dataDir: string): string {

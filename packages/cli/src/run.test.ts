@@ -33,7 +33,7 @@ describe("wrong usage is one line on stderr and exit code 2", () => {
   const cases: Array<[string, string]> = [
     ["", "dsm: a command is missing; see dsm --help\n"],
     ["uplaod x", "dsm: the command uplaod is unknown; did you mean dsm upload? see dsm --help\n"],
-    ["url x", "dsm: the command url is unknown; see dsm --help\n"],
+    ["play x", "dsm: the command play is unknown; see dsm --help\n"],
     ["--nope", "dsm: the flag --nope is unknown here; see dsm --help\n"],
     ["user", "dsm: a command is missing; see dsm user --help\n"],
     [

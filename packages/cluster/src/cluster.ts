@@ -2,13 +2,25 @@ import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { type Catalog, migrateCatalog, openCatalog } from "@dsm/catalog";
 import { DsmClient } from "@dsm/client";
-import { type DeliveryMode, type Gateway, startGateway } from "@dsm/gateway";
+import {
+  type Deliveries,
+  type DeliveryMode,
+  type Gateway,
+  type ReadsMode,
+  startGateway,
+} from "@dsm/gateway";
 import { startIdServer } from "@dsm/ids";
 import { type Log, silentLog } from "@dsm/log";
-import { type ClusterSecret, clusterSecret, DsmError, systemErrorCode } from "@dsm/protocol";
-import type { RpcServer } from "@dsm/rpc";
+import {
+  type ClusterSecret,
+  clusterSecret,
+  DsmError,
+  type LinkKey,
+  systemErrorCode,
+} from "@dsm/protocol";
 import { startStorage, type Storage } from "@dsm/storage";
 import { startTracker } from "@dsm/tracker";
+import { EndpointMember } from "./endpoint-member.ts";
 import { Member } from "./member.ts";
 
 export interface ClusterOptions {
@@ -24,9 +36,21 @@ export interface ClusterOptions {
   readonly catalogUrl?: string;
   /** Made anew unless given. */
   readonly secret?: string;
-  readonly delivery?: DeliveryMode;
+  readonly delivery?: DeliveryMode | Deliveries;
+  readonly redirectTtlMs?: number;
   readonly writeKey?: string;
+  /** Who may read; everybody unless given. */
+  readonly reads?: ReadsMode;
+  /** Keys of signed links, the one that signs first; none unless given. */
+  readonly linkKeys?: readonly LinkKey[];
+  /** Of media, from the gateway and the storages; the options of their configuration. */
+  readonly cacheControl?: string;
+  readonly vary?: readonly string[];
+  /** Origins whose pages may use the gateway; `*` unless given. */
+  readonly corsOrigins?: readonly string[];
   readonly heartbeatIntervalMs?: number;
+  readonly freshnessMs?: number;
+  readonly hotCacheBytes?: number;
   readonly trashGraceMs?: number;
   readonly reserveBytes?: number;
   readonly log?: Log;
@@ -46,6 +70,10 @@ const defaults = {
   reserveBytes: 1024 ** 3,
   trashGraceMs: 24 * 3600 * 1000,
   reapIntervalMs: 60_000,
+  freshnessMs: 1_000,
+  outageGraceMs: 600_000,
+  hotCacheBytes: 64 * 1024 * 1024,
+  hotFileMaxBytes: 256 * 1024,
 };
 
 const loopback = "127.0.0.1";
@@ -188,9 +216,24 @@ export class Cluster implements AsyncDisposable {
         reserveBytes,
         trashGraceMs,
         reapIntervalMs,
+        ...this.#policy(),
+        // One process: whoever reads here must see at once what was written here.
+        onChanged: (user, fileId) => {
+          for (const member of [this.gateway, ...this.storages]) {
+            if (member.isRunning) member.running.forget(user, fileId);
+          }
+        },
         log: this.#log.child({ member: id }),
       }),
     );
+  }
+
+  #policy() {
+    const { cacheControl, vary } = this.#options;
+    return {
+      ...(cacheControl === undefined ? {} : { cacheControl }),
+      ...(vary === undefined ? {} : { vary }),
+    };
   }
 
   #gateway() {
@@ -202,30 +245,20 @@ export class Cluster implements AsyncDisposable {
         trackers: this.trackerEndpoints,
         secret: this.secret,
         delivery,
+        redirectTtlMs: this.#options.redirectTtlMs,
         mounts: new Map(this.groupNames.map((group) => [group, this.groupRoot(group)])),
         writeKey: this.#options.writeKey,
+        reads: this.#options.reads ?? "public",
+        linkKeys: this.#options.linkKeys,
+        ...this.#policy(),
+        corsOrigins: this.#options.corsOrigins ?? ["*"],
+        freshnessMs: this.#options.freshnessMs ?? defaults.freshnessMs,
+        outageGraceMs: defaults.outageGraceMs,
+        hotCacheBytes: this.#options.hotCacheBytes ?? defaults.hotCacheBytes,
+        hotFileMaxBytes: defaults.hotFileMaxBytes,
         log: this.#log.child({ member: "gateway" }),
       }),
     );
-  }
-}
-
-/** A member of the TCP plane; it is known by an address that outlives its restarts. */
-export class EndpointMember extends Member<RpcServer> {
-  #endpoint: string | undefined;
-
-  constructor(name: string, start: (port: number) => RpcServer) {
-    super(name, 0, (port) => {
-      const server = start(port);
-      this.#endpoint = server.endpoint;
-      return Promise.resolve(server);
-    });
-  }
-
-  /** `host:port`, also while it is down. @throws Error before its first start */
-  get endpoint(): string {
-    if (this.#endpoint === undefined) throw new Error(`${this.name} was never started`);
-    return this.#endpoint;
   }
 }
 

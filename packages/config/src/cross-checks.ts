@@ -11,7 +11,9 @@ type Loaded = Readonly<Record<string, unknown>>;
  */
 export function assertFits(role: ConfigRole, loaded: Loaded, placeOf: (key: string) => string) {
   if (role === "gateway") assertGuarded(loaded, placeOf);
+  if (role === "gateway") assertSignable(loaded, placeOf);
   if (role === "storage") assertReachable(loaded, placeOf);
+  if (role === "storage") assertPublic(loaded, placeOf);
 }
 
 // Design, section 6, invariant 7: open mode exists for loopback only.
@@ -26,12 +28,39 @@ function assertGuarded({ http, writeKey }: Loaded, placeOf: (key: string) => str
   );
 }
 
+/** Nobody could read where links are asked for and none can be good. */
+function assertSignable({ reads, linkKeys }: Loaded, placeOf: (key: string) => string): void {
+  if (reads !== "signed" || linkKeys !== undefined) return;
+  throw new DsmError("BAD_CONFIG", `${placeOf("reads")}: signed reads need a link key`, {
+    remedy:
+      "set DSM_LINK_KEYS or link_keys in [gateway] to ID:SECRET, the secret from: " +
+      "openssl rand -hex 32",
+  });
+}
+
 function assertReachable({ listen, dataUrl }: Loaded, placeOf: (key: string) => string): void {
   const address = listen as HostPort;
   if (dataUrl !== undefined || !isWildcard(address.hostname)) return;
-  throw new DsmError(
-    "BAD_CONFIG",
-    `${placeOf("listen")}: ${showHostPort(address)} is no address that others can connect to`,
-    { remedy: "set --data-url, DSM_DATA_URL or data_url in [storage] to one that they can" },
-  );
+  throw noDestination(placeOf("listen"), address, "data");
+}
+
+function assertPublic(loaded: Loaded, placeOf: (key: string) => string): void {
+  const { publicListen, publicUrl, workers } = loaded;
+  const address = publicListen as HostPort | undefined;
+  if (address === undefined) return;
+  if (address.port === 0 && (workers as number) > 1) {
+    const what = `${placeOf("publicListen")}: ${String(workers)} workers cannot share port 0`;
+    throw new DsmError("BAD_CONFIG", what, { remedy: "name a port, or use one worker" });
+  }
+  if (publicUrl !== undefined || !isWildcard(address.hostname)) return;
+  throw noDestination(placeOf("publicListen"), address, "public");
+}
+
+function noDestination(place: string, address: HostPort, side: "data" | "public"): DsmError {
+  const what = `${place}: ${showHostPort(address)} is no address that others can connect to`;
+  return new DsmError("BAD_CONFIG", what, {
+    remedy:
+      `set --${side}-url, DSM_${side.toUpperCase()}_URL or ${side}_url in [storage] to one ` +
+      "that they can",
+  });
 }

@@ -1,9 +1,11 @@
 export { type HostPort, parseListenAddress, showHostPort } from "./kinds/addresses.ts";
+export { type Deliveries, parseDeliveries } from "./kinds/delivery.ts";
 export type { Mount } from "./kinds/lists.ts";
+export { parseDuration } from "./kinds/measures.ts";
 export { type Config, type ConfigSources, loadConfig, logLevelOf } from "./load.ts";
 export { configMarkdown } from "./markdown.ts";
 export { type NamedOption, optionsOf } from "./names.ts";
 export { nearest } from "./nearest.ts";
 export type { ConfigRole } from "./option.ts";
 export { sampleToml } from "./sample.ts";
-export { readSecretFile } from "./secret-option.ts";
+export { readPrivateFile, readSecretFile } from "./secret-option.ts";

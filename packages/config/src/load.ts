@@ -22,22 +22,27 @@ type ValueOf<O, R extends ConfigRole> =
         : T | undefined
     : never;
 
-type Common<R extends ConfigRole> = {
+/** What a section holds for the roles that it names. */
+type SharedOf<S extends Section, R extends ConfigRole> = {
   readonly [
-    K in keyof Table["common"] as Table["common"][K] extends SharedOption<unknown, infer Roles>
+    K in keyof Table[S] as Table[S][K] extends SharedOption<unknown, infer Roles>
       ? R extends Roles
         ? K extends "secret" | "secretFile"
           ? never
           : K
         : never
       : never
-  ]: ValueOf<Table["common"][K], R>;
-} & { readonly secret: R extends "client" ? string | undefined : string };
+  ]: ValueOf<Table[S][K], R>;
+};
+
+type Common<R extends ConfigRole> = SharedOf<"common", R> & {
+  readonly secret: R extends "client" ? string | undefined : string;
+};
 
 type Own<R extends ConfigRole> =
   R extends Exclude<Section, "common">
     ? { readonly [K in keyof Table[R]]: ValueOf<Table[R][K], R> }
-    : unknown;
+    : SharedOf<"gateway", "client">;
 
 /** What a role runs with: its shared options, its own, and the secret itself. */
 export type Config<R extends ConfigRole> = Common<R> & Own<R>;

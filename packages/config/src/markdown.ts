@@ -25,7 +25,7 @@ ${rows.map(optionMarkdown).join("\n")}`;
 function optionMarkdown(named: NamedOption): string {
   const { tomlKey, flag, env, option, section, roles } = named;
   const names = flag === undefined ? `\`${env}\`` : `\`${flag}\`, \`${env}\``;
-  const readers = section === "common" ? ` Read by: ${roles.join(", ")}.` : "";
+  const readers = section === "common" || roles.length > 1 ? ` Read by: ${roles.join(", ")}.` : "";
   return `### \`${tomlKey}\`
 
 ${option.doc}${readers}

@@ -68,5 +68,6 @@ test("secrets are no flags", () => {
   expect(confidential.map((it) => [it.key, it.flag])).toEqual([
     ["secret", undefined],
     ["writeKey", undefined],
+    ["linkKeys", undefined],
   ]);
 });

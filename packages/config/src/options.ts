@@ -1,14 +1,20 @@
 import { logLevels } from "@dsm/log";
 import { limits } from "@dsm/protocol";
 import {
+  addressRange,
+  cacheControl,
+  deliveries,
   duration,
   endpoint,
+  fieldName,
   int,
+  linkKey,
   list,
   listenAddress,
   mount,
   name,
   oneOf,
+  origin,
   path,
   size,
   text,
@@ -76,6 +82,25 @@ export const options = {
         "A file with the cluster secret, readable by its owner alone.",
       ),
     ),
+    cacheControl: shared(
+      ["storage", "gateway"],
+      withDefault(
+        cacheControl,
+        "no-cache",
+        "The Cache-Control of media. `no-cache` lets caches keep them and makes them ask each " +
+          "time, so that an overwrite is seen at once. Where reading needs a right, only a value " +
+          "with `private` or `no-store` is used, and `private, no-cache` instead of any other.",
+      ),
+    ),
+    vary: shared(
+      ["storage", "gateway"],
+      withDefault(
+        list(fieldName, 0),
+        [],
+        "What Vary names on media, for a CDN or proxy in front that answers by these request " +
+          "headers. CORS adds `Origin` by itself where it matters.",
+      ),
+    ),
     logLevel: shared(
       configRoles,
       withDefault(oneOf(logLevels), "info", "What is logged, as JSON lines on stderr."),
@@ -122,7 +147,14 @@ export const options = {
       httpUrl,
       "https://s1.example.org",
       "Where the public reaches the data port, for redirects.",
-      { fallbackDoc: "the data URL" },
+      { fallbackDoc: "`http://` and the public address that it listens on, else the data URL" },
+    ),
+    publicListen: optional(
+      listenAddress,
+      { hostname: "0.0.0.0", port: 7801 },
+      "A port of its own for the public, on which nothing can be changed, so that the data port " +
+        "may stay in a private network.",
+      { fallbackDoc: "the public uses the data port" },
     ),
     leaseIds: withDefault(
       int(1, limits.leaseMaxIds),
@@ -149,22 +181,101 @@ export const options = {
   gateway: {
     http: withDefault(listenAddress, localhost(8080), "Where the public HTTP port listens."),
     delivery: withDefault(
-      oneOf(["auto", "local", "proxy"]),
-      "auto",
-      "How bytes reach the public: `local` from a mounted group file system, `proxy` through a " +
-        "storage, `auto` local where a mount is named and proxy elsewhere.",
+      deliveries,
+      { others: "auto", byGroup: new Map() },
+      "How bytes reach the public, one way for all groups or `GROUP=MODE` for some: `local` from " +
+        "a mounted group file system, `redirect` by sending clients to a storage's public URL, " +
+        "`proxy` through a storage, `auto` local where a mount is named and proxy elsewhere.",
+    ),
+    redirectTtlMs: withDefault(
+      duration(1_000, 7 * 86_400_000),
+      3_600_000,
+      "How long a URL that a client was redirected to is good. VLC and browsers keep it for all " +
+        "their seeks, so choose more than the longest sitting.",
     ),
     mounts: withDefault(
       list(mount, 0),
       [],
       "Group file systems mounted on the gateway's machine, each `GROUP=FOLDER`.",
     ),
-    writeKey: optional(
-      text("a key without control characters", "KEY"),
-      "put-the-output-of-openssl-rand-hex-32-here",
-      "The key for uploads, deletes and lists. Needed where the HTTP port is open to more than " +
-        "this machine.",
-      { confidential: true },
+    corsOrigins: withDefault(
+      list(origin, 0),
+      ["*"],
+      "Origins whose pages may use the gateway: those named may read, write and use the API, and " +
+        "with `*` all others may read media.",
+    ),
+    hedgeAfterMs: withDefault(
+      duration(1, 600_000),
+      limits.hedgeAfterMs,
+      "With no byte of a proxied read after this long, a second storage is asked as well, and the " +
+        "slower one is given up.",
+    ),
+    upstreamStallMs: withDefault(
+      duration(100, 600_000),
+      limits.upstreamStallMs,
+      "A storage that sends no byte of a proxied read for this long is given up, and another one " +
+        "goes on at the same offset.",
+    ),
+    freshnessMs: withDefault(
+      duration(0, 60_000),
+      1_000,
+      "How soon a delete or an overwrite through another gateway is seen by this one; 0 asks a " +
+        "tracker for each read.",
+    ),
+    outageGraceMs: withDefault(
+      duration(0),
+      600_000,
+      "While the catalog is down, files that were read within so long before go on being served.",
+    ),
+    hotCacheBytes: withDefault(
+      size(0),
+      64 * 1024 * 1024,
+      "Memory for small files that are read often, in each worker; 0 for none.",
+    ),
+    hotFileMaxBytes: withDefault(
+      size(0, 16 * 1024 * 1024),
+      256 * 1024,
+      "The largest file that is kept in that memory.",
+    ),
+    writeKey: shared(
+      ["gateway", "client"],
+      optional(
+        text("a key without control characters", "KEY"),
+        "put-the-output-of-openssl-rand-hex-32-here",
+        "The key for uploads, deletes and lists. Needed where the HTTP port is open to more than " +
+          "this machine.",
+        { confidential: true },
+      ),
+    ),
+    reads: withDefault(
+      oneOf(["public", "signed"]),
+      "public",
+      "Who may read: `public` is everybody, `signed` whoever has a signed link or the write key.",
+    ),
+    linkKeys: shared(
+      ["gateway", "client"],
+      optional(
+        list(linkKey, 1),
+        [{ id: "2026-11", secret: "put-the-output-of-openssl-rand-hex-32-here" }],
+        "Keys for signed links. The first signs and all are good: put a new one first to rotate, " +
+          "and take one away to revoke every link that it signed.",
+        { confidential: true },
+      ),
+    ),
+    trustedProxies: withDefault(
+      list(addressRange, 0),
+      [],
+      "Proxies in front whose X-Forwarded-For, -Proto and -Host and Forwarded are believed; for " +
+        "links that are bound to a client's address, and for the URLs of new links.",
+    ),
+    publicUrl: shared(
+      ["gateway", "client"],
+      optional(
+        httpUrl,
+        "https://media.example.org",
+        "Where the public reaches the gateway; the URLs of new links begin with it.",
+        { fallbackDoc: "what the request for a link was sent to" },
+      ),
     ),
     workers,
   },

@@ -32,11 +32,19 @@ function commonOption(key: string): NamedOption {
  * @throws DsmError BAD_CONFIG
  */
 export async function readSecretFile(path: string, place: string): Promise<string> {
-  let secret: string;
+  return assertLong(await readPrivateFile(path, place), path);
+}
+
+/**
+ * What a file with secrets holds, without blanks around it.
+ * @param place names where the path was set, for errors
+ * @throws DsmError BAD_CONFIG when it cannot be read, or others than its owner can read it
+ */
+export async function readPrivateFile(path: string, place: string): Promise<string> {
   try {
     const mode = (await stat(path)).mode & 0o777;
     if ((mode & groupAndOthers) !== 0) throw tooOpen(path, mode);
-    secret = (await readFile(path, "utf8")).trim();
+    return (await readFile(path, "utf8")).trim();
   } catch (cause) {
     if (cause instanceof DsmError) throw cause;
     const why = systemErrorCode(cause) ?? String(cause);
@@ -45,7 +53,6 @@ export async function readSecretFile(path: string, place: string): Promise<strin
       cause,
     });
   }
-  return assertLong(secret, path);
 }
 
 /** @throws DsmError BAD_CONFIG when others than the owner may read the file */

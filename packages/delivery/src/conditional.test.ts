@@ -36,6 +36,8 @@ describe.each(["GET", "HEAD", "PUT", "DELETE"])(
       [{ "If-Match": '"old""now"' }, "failed"],
       [{ "If-Match": '*, "now"' }, "failed"],
       [{ "If-Match": "" }, "failed"],
+      [{ "If-Match": "*\u00a0" }, "failed"],
+      [{ "If-Match": '\u00a0"now"' }, "failed"],
     ])("%p: %s", (headers, result) => {
       expect(evaluate(method, headers)).toBe(result);
     });

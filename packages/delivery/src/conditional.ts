@@ -58,6 +58,18 @@ export function evaluatePreconditions(
 }
 
 /**
+ * A PUT carries a whole file: a part of one, stored in its place, would destroy it (RFC 9110,
+ * section 14.5).
+ * @throws DsmError BAD_REQUEST
+ */
+export function assertNoPartialPut(headers: Pick<Headers, "get">): void {
+  if (headers.get("content-range") === null) return;
+  throw new DsmError("BAD_REQUEST", "a PUT with Content-Range would store a part of a file", {
+    remedy: "send the whole file, without Content-Range",
+  });
+}
+
+/**
  * The preconditions of a PUT or DELETE; `current` is undefined where there is no file.
  * @throws DsmError FILE_EXISTS for `If-None-Match: *` where there is one, else
  * PRECONDITION_FAILED

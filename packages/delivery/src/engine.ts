@@ -6,6 +6,8 @@ export interface RequestInfo {
   readonly keepsLength: boolean;
 }
 
+export type FetchHandler = (request: Request, info: RequestInfo) => Response | Promise<Response>;
+
 export interface HttpServer extends AsyncDisposable {
   /** As `http://host:port`, or `https://host:port`. */
   readonly url: string;
@@ -25,7 +27,7 @@ export interface EngineOptions {
   readonly port: number;
   readonly idleTimeoutS: number;
   readonly reusePort: boolean;
-  readonly fetch: (request: Request, info: RequestInfo) => Promise<Response>;
+  readonly fetch: FetchHandler;
   readonly onFault: (error: DsmError) => void;
 }
 

@@ -6,14 +6,18 @@ export interface EntityTag {
 
 // Header values arrive as one char per byte, so obs-text is U+0080 to U+00FF.
 const tagPattern = /(W\/)?"([\x21\x23-\x7e\x80-\xff]*)"/y;
+const onlyTagPattern = new RegExp(`^${tagPattern.source}$`);
 const separatorPattern = /[ \t]*(?:,[ \t]*)+/y;
+
+// Not trim(): U+00A0 is a byte of obs-text here and no blank.
+const outerBlanksPattern = /^[ \t]+|[ \t]+$/g;
 
 /**
  * The value of If-Match or If-None-Match: "any" for `*`, the tags of a list, or undefined when it
  * is neither.
  */
 export function parseEntityTags(value: string): "any" | EntityTag[] | undefined {
-  const text = value.trim();
+  const text = value.replace(outerBlanksPattern, "");
   if (text === "*") return "any";
   const tags: EntityTag[] = [];
   let at = skip(separatorPattern, text, 0);
@@ -31,8 +35,8 @@ export function parseEntityTags(value: string): "any" | EntityTag[] | undefined 
 
 /** One tag and nothing else, as If-Range holds. */
 export function parseEntityTag(value: string): EntityTag | undefined {
-  const tags = parseEntityTags(value);
-  return Array.isArray(tags) && tags.length === 1 ? tags[0] : undefined;
+  const match = onlyTagPattern.exec(value.replace(outerBlanksPattern, ""));
+  return match === null ? undefined : { weak: match[1] !== undefined, opaque: match[2] ?? "" };
 }
 
 /** Weak comparison (RFC 9110, section 8.8.3.2). */

@@ -1,4 +1,4 @@
-import type { Http2ServerResponse } from "node:http2";
+import type { Http2ServerResponse, ServerHttp2Stream } from "node:http2";
 import type { H2Pace } from "./h2-pace.ts";
 import type { Outgoing } from "./outgoing.ts";
 
@@ -11,19 +11,20 @@ const connectionHeaders = new Set([
   "upgrade",
 ]);
 
-/** RFC 9113, section 7. */
-const internalError = 2;
-
 /** The answer on one stream of an HTTP/2 connection. */
 export class H2Outgoing implements Outgoing {
   readonly #response: Http2ServerResponse;
+  /** Its response tells of `finish` only with `close`, and forgets its stream then. */
+  readonly #stream: ServerHttp2Stream;
   readonly #pace: H2Pace;
   #streamIsFull = false;
+  #isEnded = false;
 
   constructor(response: Http2ServerResponse, pace: H2Pace) {
     this.#response = response;
+    this.#stream = response.stream;
     this.#pace = pace;
-    response.on("drain", () => (this.#streamIsFull = false));
+    this.#stream.on("drain", () => (this.#streamIsFull = false));
   }
 
   get method(): string {
@@ -31,12 +32,12 @@ export class H2Outgoing implements Outgoing {
   }
 
   get gone(): boolean {
-    // Once closed, a response has no stream any more.
-    return this.#response.stream?.destroyed !== false;
+    return this.#stream.destroyed;
   }
 
   get finished(): boolean {
-    return this.#response.writableFinished;
+    // Of a stream that the client has reset Bun 1.4.5 says that all of it was written.
+    return this.#isEnded && this.#stream.writableFinished && !this.#stream.aborted;
   }
 
   get full(): boolean {
@@ -66,20 +67,23 @@ export class H2Outgoing implements Outgoing {
   }
 
   end(): void {
+    this.#isEnded = true;
     this.#response.end();
   }
 
   destroy(): void {
-    this.#response.stream?.close(internalError);
+    // Sends RST_STREAM (RFC 9113, section 6.4). Without an error, and in `close(code)` whatever the
+    // code, Bun 1.4.5 ends the body in order before that, as if it were whole.
+    this.#stream.destroy(new Error("the answer is broken off"));
   }
 
   onMove(listener: () => void): void {
-    for (const event of ["drain", "finish", "close"]) this.#response.on(event, listener);
+    for (const event of ["drain", "finish", "close"]) this.#stream.on(event, listener);
     const end = this.#pace.onRoom(listener);
-    this.#response.once("close", end);
+    this.#stream.once("close", end);
   }
 
   onceClosed(listener: () => void): void {
-    this.#response.once("close", listener);
+    this.#stream.once("close", listener);
   }
 }

@@ -6,6 +6,9 @@ interface Pingable {
   ping(callback: (error: Error | null) => void): unknown;
 }
 
+/** Of one session node:http2 lets 10 wait for their answer; one is left for the end of it. */
+const pingsMax = 8;
+
 /**
  * Keeps what one HTTP/2 connection has written and its client has not read within a bound. The
  * window that a client announces may be 2 GiB, and Bun 1.4.5 buffers all of it in memory when the
@@ -18,6 +21,8 @@ export class H2Pace {
   /** Written, and not yet proven to be read. */
   #unprovenBytes = 0;
   #sincePingBytes = 0;
+  /** Not answered yet. */
+  #pings = 0;
 
   constructor(session: Pingable) {
     this.#session = session;
@@ -30,13 +35,21 @@ export class H2Pace {
   wrote(sizeBytes: number): void {
     this.#unprovenBytes += sizeBytes;
     this.#sincePingBytes += sizeBytes;
-    if (this.#sincePingBytes < limits.h2PingEveryBytes || this.#session.destroyed) return;
-    const provenBytes = this.#sincePingBytes;
+    this.#ask();
+  }
+
+  #ask(): void {
+    if (this.#sincePingBytes < limits.h2PingEveryBytes || this.#pings >= pingsMax) return;
+    if (this.#session.destroyed) return;
+    const askedBytes = this.#sincePingBytes;
     this.#sincePingBytes = 0;
+    this.#pings++;
     this.#session.ping((error) => {
       // The session is over then, and all its streams are told of that.
       if (error !== null) return;
-      this.#unprovenBytes -= provenBytes;
+      this.#pings--;
+      this.#unprovenBytes -= askedBytes;
+      this.#ask();
       for (const listener of this.#listeners) listener();
     });
   }

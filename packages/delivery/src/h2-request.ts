@@ -43,7 +43,8 @@ function headersOf(rawHeaders: readonly string[]): Headers {
 
 /**
  * Read no faster than it is taken. When a stream is reset Bun 1.4.5 ends the body as if it were
- * whole and says so by `aborted` alone: whoever stores an upload relies on the difference.
+ * whole and says so by `aborted` alone: whoever stores an upload relies on the difference. It
+ * resets those streams too whose body is not as long as their Content-Length (RFC 9113, 8.1.1).
  */
 function bodyOf(incoming: Http2ServerRequest): ReadableStream<Uint8Array> {
   const chunks: AsyncIterator<Uint8Array> = incoming.iterator({ destroyOnReturn: false });

@@ -2,9 +2,11 @@ import type { Http2Session } from "node:http2";
 import { H2Pace } from "./h2-pace.ts";
 
 interface Known {
+  /** Cuts its connection. */
+  readonly cut: () => void;
   readonly pace: H2Pace;
   active: number;
-  idleTimer: Timer | undefined;
+  timer: Timer | undefined;
 }
 
 /** The HTTP/2 connections of one server, and how many requests of each are being answered. */
@@ -23,13 +25,17 @@ export class H2Sessions {
     return this.#known.values().reduce((sum, { active }) => sum + active, 0);
   }
 
-  add(session: Http2Session): void {
-    const known: Known = { pace: new H2Pace(session), active: 0, idleTimer: undefined };
+  /**
+   * @param cut destroys its socket. Bun 1.4.5 ends all bodies in order when a session is destroyed,
+   * as if they were whole.
+   */
+  add(session: Http2Session, cut: () => void): void {
+    const known: Known = { cut, pace: new H2Pace(session), active: 0, timer: undefined };
     this.#known.set(session, known);
     // A broken connection is told of where its bodies are read and written.
     session.on("error", () => {});
     session.once("close", () => {
-      clearTimeout(known.idleTimer);
+      clearTimeout(known.timer);
       this.#known.delete(session);
       if (this.#known.size === 0) this.#empty?.resolve();
     });
@@ -42,7 +48,7 @@ export class H2Sessions {
     // A request may be told of after its connection was.
     if (known === undefined) return { pace: new H2Pace(session), leave: () => {} };
     known.active++;
-    clearTimeout(known.idleTimer);
+    clearTimeout(known.timer);
     return {
       pace: known.pace,
       leave: () => {
@@ -55,11 +61,10 @@ export class H2Sessions {
   /** Takes no new requests, and closes each connection when its last one is answered. */
   drain(): void {
     this.#isDraining = true;
-    for (const session of this.#known.keys()) session.close();
-  }
-
-  cut(): void {
-    for (const session of this.#known.keys()) session.destroy();
+    for (const [session, known] of this.#known) {
+      if (known.active === 0) this.#end(session, known);
+      else session.close();
+    }
   }
 
   /** Resolves when no connection is left. */
@@ -70,7 +75,20 @@ export class H2Sessions {
   }
 
   #rest(session: Http2Session, known: Known): void {
-    if (this.#isDraining) session.close();
-    else known.idleTimer = setTimeout(() => session.close(), this.#idleTimeoutMs);
+    if (this.#isDraining) this.#end(session, known);
+    else known.timer = setTimeout(() => this.#end(session, known), this.#idleTimeoutMs);
+  }
+
+  /**
+   * Bun 1.4.5 leaves a session open for ever whose client sent one more request before it saw the
+   * GOAWAY (RFC 9113, section 6.8). So it is cut when the answer to a PING proves that the client
+   * has read all, or when that never comes.
+   */
+  #end(session: Http2Session, known: Known): void {
+    clearTimeout(known.timer);
+    session.close();
+    if (session.destroyed) return;
+    session.ping(known.cut);
+    known.timer = setTimeout(known.cut, this.#idleTimeoutMs);
   }
 }

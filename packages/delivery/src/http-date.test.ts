@@ -15,7 +15,9 @@ describe("RFC 9110, section 5.6.7: dates", () => {
     ["Sat, 31 Dec 2016 23:59:60 GMT", Date.UTC(2017, 0, 1) / 1000],
     ["Mon, 01 Jan 0001 00:00:00 GMT", new Date("0001-01-01T00:00:00Z").getTime() / 1000],
     ["Thursday, 01-Jan-76 00:00:00 GMT", Date.UTC(2076, 0, 1) / 1000],
+    ["Thursday, 01-Jan-76 00:00:01 GMT", Date.UTC(1976, 0, 1, 0, 0, 1) / 1000],
     ["Saturday, 01-Jan-77 00:00:00 GMT", Date.UTC(1977, 0, 1) / 1000],
+    ["Tuesday, 29-Feb-00 00:00:00 GMT", Date.UTC(2000, 1, 29) / 1000],
   ])("%p is %p", (text, seconds) => {
     expect(parseHttpDate(text, nowMs)).toBe(seconds);
   });

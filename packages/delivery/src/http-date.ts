@@ -28,23 +28,44 @@ export function formatHttpDate(timeMs: number): string {
   return new Date(timeMs).toUTCString();
 }
 
-function secondsOf(parts: Record<string, string>, nowMs: number): number | undefined {
-  const part = (name: string) => Number(parts[name]);
-  const monthIndex = monthNames.indexOf(parts["month"] ?? "");
-  const yearText = parts["year"] ?? "";
-  const year = yearText.length === 2 ? nearestYear(Number(yearText), nowMs) : Number(yearText);
-  // A second of 60 is a leap second (RFC 5322, section 3.3); Date takes it for the next minute.
-  if (part("hour") > 23 || part("minute") > 59 || part("second") > 60) return undefined;
-  const midnight = new Date(0);
-  midnight.setUTCFullYear(year, monthIndex, part("day"));
-  if (midnight.getUTCDate() !== part("day")) return undefined;
-  return midnight.getTime() / 1000 + part("hour") * 3600 + part("minute") * 60 + part("second");
+let thisSecond = 0;
+let thisSecondText = "";
+
+/** The present time as it stands in Date, made once a second. */
+export function httpDateNow(): string {
+  const second = Math.floor(Date.now() / 1000);
+  if (second !== thisSecond) {
+    thisSecond = second;
+    thisSecondText = formatHttpDate(second * 1000);
+  }
+  return thisSecondText;
 }
 
-/** RFC 9110, section 5.6.7: a date over 50 years ahead is of the century before. */
-function nearestYear(twoDigits: number, nowMs: number): number {
-  const thisYear = new Date(nowMs).getUTCFullYear();
-  const year = thisYear - (thisYear % 100) + twoDigits;
-  if (year > thisYear + 50) return year - 100;
-  return year;
+function secondsOf(parts: Record<string, string>, nowMs: number): number | undefined {
+  const part = (name: string) => Number(parts[name]);
+  // A second of 60 is a leap second (RFC 5322, section 3.3); Date takes it for the next minute.
+  if (part("hour") > 23 || part("minute") > 59 || part("second") > 60) return undefined;
+  const secondOfDay = part("hour") * 3600 + part("minute") * 60 + part("second");
+  const monthIndex = monthNames.indexOf(parts["month"] ?? "");
+  const inYear = (year: number) => secondsAt(year, monthIndex, part("day"), secondOfDay);
+  if (parts["year"]?.length !== 2) return inYear(part("year"));
+  const now = new Date(nowMs);
+  const year = now.getUTCFullYear() - (now.getUTCFullYear() % 100) + part("year");
+  // RFC 9110, section 5.6.7: what appears to be over 50 years ahead is of the century before.
+  const latest = now.setUTCFullYear(now.getUTCFullYear() + 50) / 1000;
+  const seconds = inYear(year) ?? inYear(year - 100);
+  return seconds !== undefined && seconds > latest ? inYear(year - 100) : seconds;
+}
+
+/** Undefined for a day that its month does not have. */
+function secondsAt(
+  year: number,
+  monthIndex: number,
+  day: number,
+  secondOfDay: number,
+): number | undefined {
+  const midnight = new Date(0);
+  midnight.setUTCFullYear(year, monthIndex, day);
+  if (midnight.getUTCDate() !== day) return undefined;
+  return midnight.getTime() / 1000 + secondOfDay;
 }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { until } from "@dsm/testkit";
-import { type FetchHandler, type HttpServerOptions, serveHttp } from "./http-server.ts";
+import type { FetchHandler } from "./engine.ts";
+import { type HttpServerOptions, serveHttp } from "./http-server.ts";
 import { engines } from "./testing/engines.ts";
 import { curl } from "./testing/curl.ts";
 import { RawClient } from "./testing/raw-client.ts";
@@ -11,7 +12,7 @@ const bodyBytes = 16 * 1024 * 1024;
 const largeBody: FetchHandler = () => new Response(new Uint8Array(bodyBytes));
 
 /** A client that has asked for a large body and does not read it. */
-async function stalledClient(server: { port: number }): Promise<RawClient> {
+async function stalledClient(server: { url: string }): Promise<RawClient> {
   const client = await RawClient.connect(server);
   client.socket.pause();
   client.request("GET / HTTP/1.1");
@@ -49,7 +50,8 @@ describe.each(engines)("serveHttp, %s: life", (_name, engine) => {
 
   test("an IPv6 address stands in brackets", async () => {
     await using server = await serve(() => new Response("six"), { hostname: "::1" });
-    expect(server.url).toBe(`http://[::1]:${server.port}`);
+    const scheme = engine.tls === undefined ? "http" : "https";
+    expect(server.url).toBe(`${scheme}://[::1]:${server.port}`);
     expect((await curl(server.url)).body.toString()).toBe("six");
   });
 

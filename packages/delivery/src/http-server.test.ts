@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { DsmError } from "@dsm/protocol";
 import { until } from "@dsm/testkit";
-import { type FetchHandler, type HttpServerOptions, serveHttp } from "./http-server.ts";
+import type { FetchHandler } from "./engine.ts";
+import { type HttpServerOptions, serveHttp } from "./http-server.ts";
 import { engines } from "./testing/engines.ts";
 import { curl } from "./testing/curl.ts";
 import { RawClient, settled } from "./testing/raw-client.ts";

@@ -1,12 +1,12 @@
 import { DsmError, systemErrorCode } from "@dsm/protocol";
-import type { EngineOptions, HttpServer, RequestInfo } from "./engine.ts";
+import { type CorsOptions, withCors } from "./cors.ts";
+import type { EngineOptions, FetchHandler, HttpServer, RequestInfo } from "./engine.ts";
 import { problemResponse } from "./problem.ts";
 import { serveBySendfile } from "./sendfile-engine.ts";
 import { serveByStream } from "./stream-engine.ts";
 import { serveByTls } from "./tls-engine.ts";
 import type { TlsPair } from "./tls-files.ts";
-
-export type FetchHandler = (request: Request, info: RequestInfo) => Response | Promise<Response>;
+import { shownRequest } from "./shown-request.ts";
 
 export interface HttpServerOptions {
   /**
@@ -21,6 +21,8 @@ export interface HttpServerOptions {
   /** 0 for any free one. */
   readonly port: number;
   readonly fetch: FetchHandler;
+  /** Who of other origins may read the answers; without it OPTIONS is a method like any other. */
+  readonly cors?: CorsOptions | undefined;
   /** A connection on which nothing moves for so long is cut, in seconds. */
   readonly idleTimeoutS?: number;
   /** Told of what fetch threw that is no answer to a client: INTERNAL errors, broken bodies. */
@@ -37,13 +39,14 @@ const idleTimeoutDefaultS = 240;
 
 /** @throws DsmError ADDRESS_IN_USE, or BAD_CONFIG for an address that is not of this machine */
 export async function serveHttp(options: HttpServerOptions): Promise<HttpServer> {
-  const onFault = options.onFault ?? (() => {});
+  const { cors, onFault = () => {} } = options;
+  const fetch: FetchHandler = (request, info) => answer(options.fetch, request, info, onFault);
   const engineOptions: EngineOptions = {
     hostname: options.hostname,
     port: options.port,
     idleTimeoutS: options.idleTimeoutS ?? idleTimeoutDefaultS,
     reusePort: options.reusePort ?? false,
-    fetch: (request, info) => answer(options.fetch, request, info, onFault),
+    fetch: cors === undefined ? fetch : withCors(fetch, cors),
     onFault,
   };
   try {
@@ -65,7 +68,7 @@ async function answer(
   try {
     return await fetch(request, info);
   } catch (thrown) {
-    const error = DsmError.from(thrown, `${request.method} ${request.url}`);
+    const error = DsmError.from(thrown, shownRequest(request.method, request.url));
     if (error.http >= 500) onFault(error);
     return problemResponse(error);
   }

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { truncate } from "node:fs/promises";
 import { tempDir, until } from "@dsm/testkit";
-import { type FetchHandler, serveHttp } from "./http-server.ts";
+import type { FetchHandler } from "./engine.ts";
+import { serveHttp } from "./http-server.ts";
 import { localSource } from "./local-source.ts";
 import { planResponse } from "./plan.ts";
 import { respond } from "./respond.ts";
@@ -76,7 +77,7 @@ describe.each(engines)("serveHttp, %s: what does not move is cut", (_name, engin
     await truncate(path, file.sizeBytes);
     await using server = await serve(({ method, headers }) =>
       respond(
-        planResponse({ method, headers, download: false }, file),
+        planResponse({ method, headers, download: false, keepsLength: false }, file),
         localSource(dir.path, file),
       ),
     );

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { tempDir, until } from "@dsm/testkit";
-import { type FetchHandler, serveHttp } from "./http-server.ts";
+import type { FetchHandler } from "./engine.ts";
+import { serveHttp } from "./http-server.ts";
 import { engines } from "./testing/engines.ts";
 import { curl } from "./testing/curl.ts";
 import { RawClient } from "./testing/raw-client.ts";

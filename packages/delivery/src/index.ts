@@ -1,3 +1,4 @@
+export type { BodySource } from "./body-source.ts";
 export * from "./conditional.ts";
 export * from "./group-marker.ts";
 export * from "./headers.ts";
@@ -5,8 +6,10 @@ export * from "./http-date.ts";
 export * from "./local-source.ts";
 export * from "./media-type.ts";
 export * from "./plan.ts";
+export * from "./policy.ts";
 export * from "./problem.ts";
 export * from "./range.ts";
 export * from "./respond.ts";
-export type { HttpServer, RequestInfo } from "./engine.ts";
-export { type FetchHandler, type HttpServerOptions, serveHttp } from "./http-server.ts";
+export { notTaken, type Route } from "./route.ts";
+export type { FetchHandler, HttpServer, RequestInfo } from "./engine.ts";
+export { type HttpServerOptions, serveHttp } from "./http-server.ts";

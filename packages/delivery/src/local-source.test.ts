@@ -20,7 +20,10 @@ function serveFile(engine: (typeof engines)[number][1], root: string, file: File
     hostname: "127.0.0.1",
     port: 0,
     fetch: ({ method, headers }) =>
-      respond(planResponse({ method, headers, download: false }, file), localSource(root, file)),
+      respond(
+        planResponse({ method, headers, download: false, keepsLength: false }, file),
+        localSource(root, file),
+      ),
   });
 }
 
@@ -65,6 +68,7 @@ describe.each(engines)("a blob through %s", (_name, engine) => {
       ["0-0", 0, 1],
       ["-1", n - 1, n],
       [`${n >> 1}-`, n >> 1, n],
+      [`${n > 1 ? 1 : 0}-`, n > 1 ? 1 : 0, n],
     ] as const) {
       const answer = await curl("-r", range, server.url);
       expect(answer.headers).toMatchObject({
@@ -89,7 +93,7 @@ describe.each(engines)("a blob through %s", (_name, engine) => {
     ["Range: bytes=1-2", 'If-Range: "old"'],
     ["Range: bytes=1-2", "If-Range: Sun, 06 Nov 1994 08:49:37 GMT"],
     ["Range: bytes= 1-2"],
-    ["Range: bytes=0-0,5-5"],
+    ["Range: bytes=0-0,x"],
   ])("a Range that the plan ignores is ignored by the server too (%s, %s)", async (...headers) => {
     await using dir = await tempDir();
     const first = await storeSample(dir.path, Buffer.alloc(5000, "a"));

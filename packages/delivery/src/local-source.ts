@@ -2,7 +2,7 @@ import type { Stats } from "node:fs";
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { blobPath, DsmError, type FileInfo, systemErrorCode } from "@dsm/protocol";
-import type { BodySource } from "./respond.ts";
+import type { BodySource } from "./body-source.ts";
 
 /**
  * A blob in a group file system that is mounted here at `root`. The size is checked before each
@@ -11,25 +11,26 @@ import type { BodySource } from "./respond.ts";
  * STORAGE_FAILED when the file system does not answer.
  */
 export function localSource(root: string, file: FileInfo): BodySource {
-  const path = join(root, blobPath(file.blobId));
   return {
     async open(start, endExclusive) {
+      const path = join(root, blobPath(file.blobId));
       const found = await statBlob(path, file);
       if (!found.isFile() || found.size !== file.sizeBytes) {
         throw damaged(file, `it has ${found.size} bytes instead of ${file.sizeBytes}`);
       }
-      return Bun.file(path).slice(start, beyond(endExclusive, file));
+      return Bun.file(path).slice(start, sliceEnd(start, endExclusive, file));
     },
   };
 }
 
 /**
- * Bun.serve answers a Range by itself where a 200 carries a slice that is exactly the file, and
- * so undoes what the plan decided. A slice that asks for one byte more is sent as it is, and the
- * file ends where it ends.
+ * Bun.serve takes a slice as long as its file for the file, answers a Range by itself then and so
+ * undoes what the plan decided. The slice of a whole file asks for one byte more: it is sent as it
+ * is, and the file ends where it ends. No other slice may, or one from byte 1 is as long as the
+ * file and gets its Content-Length.
  */
-function beyond(endExclusive: number, file: FileInfo): number {
-  return endExclusive === file.sizeBytes ? endExclusive + 1 : endExclusive;
+function sliceEnd(start: number, endExclusive: number, file: FileInfo): number {
+  return start === 0 && endExclusive === file.sizeBytes ? endExclusive + 1 : endExclusive;
 }
 
 async function statBlob(path: string, file: FileInfo): Promise<Stats> {

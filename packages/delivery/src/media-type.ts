@@ -12,19 +12,24 @@ const unknown = "application/octet-stream";
 /** What clients send when nobody told them the type; the second one is curl's `--data`. */
 const saysNothing = new Set([unknown, "application/x-www-form-urlencoded", "binary/octet-stream"]);
 
+/** As knownMediaType, with application/octet-stream for what nothing is known of. */
+export function mediaTypeFor(fileId: string, declared?: string): string {
+  return knownMediaType(fileId, declared) ?? unknown;
+}
+
 /**
  * The media type of a file: what the upload declared, where that says something, else by the
- * extension of the file id, else application/octet-stream. Never over limits.mediaTypeMaxChars
- * and always fit for a Content-Type header.
+ * extension of the file id, if that is known. Never over limits.mediaTypeMaxChars and always fit
+ * for a Content-Type header.
  */
-export function mediaTypeFor(fileId: string, declared?: string): string {
+export function knownMediaType(fileId: string, declared?: string): string | undefined {
   if (declared !== undefined && isMediaType(declared) && !saysNothing.has(essenceOf(declared))) {
     return declared;
   }
   const name = fileId.slice(fileId.lastIndexOf("/") + 1);
   // The package takes a name without a dot for an extension.
   const byName = name.includes(".") ? mime.getType(name) : null;
-  return byName === null ? unknown : (registered[byName] ?? byName);
+  return byName === null ? undefined : (registered[byName] ?? byName);
 }
 
 /** Where the package has a name of its own for a type that is registered. */

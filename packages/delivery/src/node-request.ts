@@ -24,9 +24,16 @@ export function requestOf(
 
 function urlOf(incoming: IncomingMessage, scheme: string): string {
   const target = incoming.url ?? "/";
+  const { host } = incoming.headers;
+  // RFC 9112, section 3.2: node:http looks at that by itself, node:http2 with HTTP/1.1 does not.
+  if (host === undefined && incoming.httpVersion === "1.1") {
+    throw new DsmError("BAD_REQUEST", "the request names no host", {
+      remedy: "send a Host header",
+    });
+  }
   // RFC 9112, section 3.2.2: a server must accept the absolute form too.
   const isAbsolute = /^https?:\/\//i.test(target);
-  const text = isAbsolute ? target : `${scheme}://${incoming.headers.host ?? "localhost"}${target}`;
+  const text = isAbsolute ? target : `${scheme}://${host ?? "localhost"}${target}`;
   const url = isAbsolute || target.startsWith("/") ? URL.parse(text) : null;
   if (url !== null) return url.href;
   throw new DsmError("BAD_REQUEST", "the request target and the Host header make no URL", {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { planResponse } from "./plan.ts";
+import { privatePolicy, type ServingPolicy, servingPolicy } from "./policy.ts";
 import { sampleFile } from "./testing/sample-file.ts";
 
 const etag = `"${"ab".repeat(32)}"`;
@@ -17,7 +18,7 @@ const common = {
 
 function plan(headers: Record<string, string>, method = "GET", file = sampleFile) {
   const { error, ...rest } = planResponse(
-    { method, headers: new Headers(headers), download: false },
+    { method, headers: new Headers(headers), download: false, keepsLength: false },
     file,
   );
   return error === undefined ? rest : { ...rest, code: error.code };
@@ -37,6 +38,20 @@ describe("planResponse", () => {
       status: 206,
       headers: { ...common, "content-length": "10", "content-range": "bytes 10-19/1000" },
       body: { start: 10, endExclusive: 20 },
+    });
+  });
+
+  test("RFC 9110, section 15.3.7.2: several parts", () => {
+    const { headers, body, status } = plan({ Range: "bytes=0-9,-10" });
+    const boundary = /^multipart\/byteranges; boundary=([\w-]+)$/.exec(
+      new Headers(headers).get("content-type") ?? "",
+    )?.[1];
+    expect(status).toBe(206);
+    const lengthBytes = body !== undefined && "parts" in body ? body.lengthBytes : 0;
+    expect(headers).toEqual({
+      ...common,
+      "content-length": `${lengthBytes}`,
+      "content-type": `multipart/byteranges; boundary=${boundary}`,
     });
   });
 
@@ -90,6 +105,43 @@ describe("planResponse", () => {
   });
 });
 
+describe("the policy of the operator", () => {
+  const policy = servingPolicy({ cacheControl: "public, max-age=60", vary: ["X-A", "X-B"] });
+  const planned = (headers: Record<string, string>, under: ServingPolicy) => {
+    const request = { method: "GET", headers: new Headers(headers), download: false };
+    return new Headers(planResponse({ ...request, keepsLength: false }, sampleFile, under).headers);
+  };
+
+  test.each<[number, Record<string, string>]>([
+    [200, {}],
+    [206, { Range: "bytes=0-1" }],
+    [206, { Range: "bytes=0-1,-1" }],
+    [304, { "If-None-Match": etag }],
+  ])("a %d says it", (_status, headers) => {
+    const said = planned(headers, policy);
+    expect([said.get("cache-control"), said.get("vary")]).toEqual([
+      "public, max-age=60",
+      "X-A, X-B",
+    ]);
+  });
+
+  test("errors are kept by nobody", () => {
+    expect(planned({ Range: "bytes=1000-" }, policy).get("cache-control")).toBeNull();
+    expect(planned({ "If-Match": '"x"' }, policy).get("vary")).toBeNull();
+  });
+
+  test.each<[string, string]>([
+    ["no-cache", "private, no-cache"],
+    ["public, max-age=60", "private, no-cache"],
+    ["max-age=60, x=private-not", "private, no-cache"],
+    ["private, max-age=60", "private, max-age=60"],
+    ["max-age=60,PRIVATE", "max-age=60,PRIVATE"],
+    ["no-store", "no-store"],
+  ])("RFC 9111, section 5.2.2.7: %p is %p where reading needs a right", (configured, used) => {
+    expect(privatePolicy(servingPolicy({ cacheControl: configured })).cacheControl).toBe(used);
+  });
+});
+
 describe("what a browser would run is sandboxed", () => {
   test.each<[string, boolean]>([
     ["text/html", true],
@@ -121,7 +173,7 @@ describe("RFC 6266 and RFC 8187: the name of a download", () => {
     ["(é)'*.mp4", "attachment; filename=\"(_)'*.mp4\"; filename*=UTF-8''%28%C3%A9%29%27%2A.mp4"],
     ["𝄞.mp3", "attachment; filename=\"_.mp3\"; filename*=UTF-8''%F0%9D%84%9E.mp3"],
   ])("%p", (fileId, expected) => {
-    const request = { method: "GET", headers: new Headers(), download: true };
+    const request = { method: "GET", headers: new Headers(), download: true, keepsLength: false };
     const { headers } = planResponse(request, { ...sampleFile, fileId });
     expect(headers["content-disposition"]).toBe(expected);
   });

@@ -8,6 +8,7 @@ test("RFC 9457: an error becomes problem JSON with its code and remedy", async (
   expect(response.status).toBe(503);
   expect(Object.fromEntries(response.headers)).toEqual({
     "cache-control": "no-store",
+    "content-length": "139",
     "content-type": "application/problem+json",
     "retry-after": "1",
     "x-extra": "1",

@@ -20,10 +20,13 @@ export function problemResponse(error: DsmError, extra?: Bun.HeadersInit): Respo
     remedy: isInternal ? "look at the server's log" : error.remedy,
   };
   const headers = new Headers(extra);
+  const body = Buffer.from(JSON.stringify(problem));
   headers.set("content-type", "application/problem+json");
+  // Said to a HEAD as well, so that it has the headers of GET (RFC 9110, section 9.3.2).
+  headers.set("content-length", `${body.length}`);
   headers.set("cache-control", "no-store");
   // RFC 9110, section 15.5.2: a 401 must name a scheme that would do.
   if (status === 401) headers.set("www-authenticate", 'Bearer realm="dsm"');
   if (status === 503 && retryable) headers.set("retry-after", `${retryAfterS}`);
-  return new Response(JSON.stringify(problem), { status, headers });
+  return new Response(body, { status, headers });
 }

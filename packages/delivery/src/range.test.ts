@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { type RangeSelection, selectRange } from "./range.ts";
+import { type ByteRange, type RangeSelection, selectRange } from "./range.ts";
 
 const whole: RangeSelection = { kind: "whole" };
 const unsatisfiable: RangeSelection = { kind: "unsatisfiable" };
@@ -8,6 +8,11 @@ const part = (start: number, endExclusive: number): RangeSelection => ({
   kind: "part",
   start,
   endExclusive,
+});
+
+const parts = (...ranges: [number, number][]): RangeSelection => ({
+  kind: "parts",
+  parts: ranges.map(([start, endExclusive]) => ({ start, endExclusive })),
 });
 
 const past63 = "9223372036854775808";
@@ -82,14 +87,34 @@ describe("RFC 9110, section 14.1: the name of the unit is case-insensitive", () 
 
 describe("RFC 9110, sections 5.6.1.2 and 14.2: several ranges", () => {
   test.each<[string, RangeSelection]>([
-    ["bytes=0-0,-1", whole],
-    ["bytes=500-600,601-999", whole],
+    ["bytes=0-0,-1", parts([0, 1], [9999, 10_000])],
+    ["bytes=-1,0-0", parts([9999, 10_000], [0, 1])],
+    ["bytes=0-0,5000-5001,-1", parts([0, 1], [5000, 5002], [9999, 10_000])],
+    ["bytes=500-600,601-999", part(500, 1000)],
+    ["bytes=601-999,500-600", part(500, 1000)],
+    ["bytes=0-9999,5-6,0-", part(0, 10_000)],
+    ["bytes=0-9,265-300", part(0, 301)],
+    ["bytes=0-9,266-300", parts([0, 10], [266, 301])],
+    ["bytes=5000-5009,0-9,5010-5019", parts([5000, 5020], [0, 10])],
+    ["bytes=0-9,5000-5009,5-14", parts([0, 15], [5000, 5010])],
+    ["bytes=5000-5009,0-9,20000-,-1", parts([5000, 5010], [0, 10], [9999, 10_000])],
     ["bytes=1-2,20000-", part(1, 3)],
     ["bytes=20000-,-0", unsatisfiable],
     ["bytes=,1-2", part(1, 3)],
     ["bytes=, ,\t1-2 , ,", part(1, 3)],
   ])("%p selects %p", (header, selection) => {
     expect(selectRange(header, 10_000)).toEqual(selection);
+  });
+});
+
+describe("RFC 9110, section 14.2: a set of very many ranges is ignored", () => {
+  const header = (count: number) =>
+    `bytes=${Array.from({ length: count }, (_, i) => `${i * 1000}-${i * 1000}`).join(",")}`;
+  test("64 are served, 65 are not", () => {
+    const selection = selectRange(header(64), 10 ** 6);
+    expect(selection.kind === "parts" && selection.parts.length).toBe(64);
+    expect(selectRange(header(65), 10 ** 6)).toEqual(whole);
+    expect(selectRange("bytes=0-,0-,0-,0-,0-,0-,0-,0-", 10 ** 6)).toEqual(part(0, 10 ** 6));
   });
 });
 
@@ -129,7 +154,41 @@ function model(first: bigint | undefined, last: bigint | undefined, size: bigint
   return part(Number(start), Number(endInclusive) + 1);
 }
 
+function rangesOf(selection: RangeSelection): readonly ByteRange[] {
+  if (selection.kind === "parts") return selection.parts;
+  return selection.kind === "part" ? [selection] : [];
+}
+
 describe("properties", () => {
+  const start = fc.integer({ min: 0, max: 2000 });
+  const span = fc.integer({ min: 0, max: 300 });
+  const several = fc.array(fc.tuple(start, span), { minLength: 1, maxLength: 64 });
+
+  test("several ranges: every byte asked for once, none twice, few besides, the first named first", () => {
+    fc.assert(
+      fc.property(several, (wanted) => {
+        const header = `bytes=${wanted.map(([at, n]) => `${at}-${at + n}`).join(",")}`;
+        const ranges = rangesOf(selectRange(header, 2200));
+        const sent = new Map<number, number>();
+        for (const { start: at, endExclusive } of ranges) {
+          for (let i = at; i < endExclusive; i += 1) sent.set(i, (sent.get(i) ?? 0) + 1);
+        }
+        const asked = new Set<number>();
+        for (const [at, n] of wanted) {
+          for (let i = at; i <= Math.min(at + n, 2199); i += 1) asked.add(i);
+        }
+        expect([...sent.values()].every((times) => times === 1)).toBe(true);
+        expect([...asked].every((i) => sent.has(i))).toBe(true);
+        // What lies between joined ranges is less than a part's head for each of them.
+        expect(sent.size - asked.size).toBeLessThan(256 * wanted.length);
+        const [first] = wanted[0] ?? [0];
+        expect(ranges[0]?.start).toBeLessThanOrEqual(first);
+        expect(ranges[0]?.endExclusive).toBeGreaterThan(first);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
   const position = fc.option(
     fc.oneof(fc.bigInt(0n, 30n), fc.bigInt(0n, 1n << 70n), fc.constant(0n)),
     { nil: undefined },
@@ -154,10 +213,11 @@ describe("properties", () => {
     fc.assert(
       fc.property(hostile, fc.nat(), (header, sizeBytes) => {
         const selection = selectRange(header, sizeBytes);
-        if (selection.kind !== "part") return;
-        expect(selection.start).toBeGreaterThanOrEqual(0);
-        expect(selection.start).toBeLessThan(selection.endExclusive);
-        expect(selection.endExclusive).toBeLessThanOrEqual(sizeBytes);
+        for (const range of rangesOf(selection)) {
+          expect(range.start).toBeGreaterThanOrEqual(0);
+          expect(range.start).toBeLessThan(range.endExclusive);
+          expect(range.endExclusive).toBeLessThanOrEqual(sizeBytes);
+        }
       }),
       { numRuns: 2000 },
     );

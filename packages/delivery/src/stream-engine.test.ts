@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import type { DsmError } from "@dsm/protocol";
 import { until } from "@dsm/testkit";
-import { type FetchHandler, serveHttp } from "./http-server.ts";
+import type { FetchHandler } from "./engine.ts";
+import { serveHttp } from "./http-server.ts";
 import { curl } from "./testing/curl.ts";
 import { engines } from "./testing/engines.ts";
 import { RawClient } from "./testing/raw-client.ts";
@@ -46,7 +47,9 @@ describe.each(engines.slice(1))("serveHttp, %s: stream bodies", (_name, engine) 
       await using client = await RawClient.connect(server);
       client.request(`GET /${path} HTTP/1.1`);
       await client.closed();
-      expect(client.head).toEndWith(`\r\n\r\n${sent}`);
+      // TLS loses what was on its way.
+      const [, received = ""] = client.head.split("\r\n\r\n");
+      expect(["", sent]).toContain(received);
     }
     expect(faults).toHaveLength(2);
     expect(faults[0]).toBe(

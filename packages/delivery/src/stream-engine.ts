@@ -6,6 +6,7 @@ import { type EngineOptions, type HttpServer, httpUrl } from "./engine.ts";
 import { exchange } from "./exchange.ts";
 import { requestOf } from "./node-request.ts";
 import { PlainOutgoing } from "./outgoing.ts";
+import { shownRequest } from "./shown-request.ts";
 
 /** HTTP by node:http. @throws the system error when it cannot listen */
 export async function serveByStream(options: EngineOptions): Promise<HttpServer> {
@@ -66,7 +67,7 @@ function createHttp(options: EngineOptions, connections: Connections): Server {
     void exchange(options, {
       outgoing: new PlainOutgoing(outgoing),
       info: { remoteAddress: incoming.socket.remoteAddress ?? "", keepsLength: true },
-      name: `${incoming.method} ${incoming.url}`,
+      name: shownRequest(incoming.method, incoming.url),
       request: (signal) => requestOf(incoming, "http", signal),
     });
   });

@@ -9,6 +9,7 @@ import { createServer as createDoor, type AddressInfo, type Server as Door } fro
 import type { TLSSocket } from "node:tls";
 import { limits } from "@dsm/protocol";
 import { Connections } from "./connections.ts";
+import { closeFaulty, Doorstep } from "./doorstep.ts";
 import { type EngineOptions, type HttpServer, httpUrl } from "./engine.ts";
 import { exchange } from "./exchange.ts";
 import { H2Outgoing } from "./h2-outgoing.ts";
@@ -18,6 +19,7 @@ import { requestOf } from "./node-request.ts";
 import { PlainOutgoing } from "./outgoing.ts";
 import { linger, listen } from "./stream-engine.ts";
 import type { TlsPair } from "./tls-files.ts";
+import { shownRequest } from "./shown-request.ts";
 
 /**
  * HTTP/2 and HTTP/1.1 over TLS by node:http2, as the client chooses (ALPN). Stream bodies keep
@@ -28,8 +30,11 @@ export async function serveByTls(options: EngineOptions, tls: TlsPair): Promise<
   const idleTimeoutMs = options.idleTimeoutS * 1000;
   const connections = new Connections(idleTimeoutMs);
   const sessions = new H2Sessions(idleTimeoutMs);
-  const http = createHttp(options, { ...tls.current }, connections, sessions);
-  const unwatch = tls.onChange((pair) => http.setSecureContext({ ...pair }));
+  const doorstep = new Doorstep();
+  const http = createHttp(options, tls.current, connections, sessions);
+  http.on("connection", (socket) => doorstep.add(socket));
+  http.on("session", (session) => sessions.add(session, doorstep.cutterOf(session.socket)));
+  const unwatch = tls.onChange((pair) => http.setSecureContext(secureContext(pair)));
   const door: Door = options.reusePort ? sharedDoor(http) : http;
   door.maxConnections = limits.connectionsPerServerMax;
   await listen(door, options);
@@ -42,8 +47,7 @@ export async function serveByTls(options: EngineOptions, tls: TlsPair): Promise<
   const emptied = () => Promise.all([connections.emptied(), sessions.emptied()]);
   const kill = () => {
     close();
-    sessions.cut();
-    connections.cut();
+    doorstep.cut();
   };
   return {
     url: httpUrl(hostname, port, "https"),
@@ -59,6 +63,7 @@ export async function serveByTls(options: EngineOptions, tls: TlsPair): Promise<
       const timer = setTimeout(kill, timeoutMs);
       await emptied();
       clearTimeout(timer);
+      doorstep.cut();
     },
     kill,
     async [Symbol.asyncDispose]() {
@@ -77,15 +82,15 @@ function sharedDoor(http: Http2SecureServer): Door {
 
 function createHttp(
   options: EngineOptions,
-  pair: { readonly cert: string; readonly key: string },
+  pair: TlsPair["current"],
   connections: Connections,
   sessions: H2Sessions,
 ): Http2SecureServer {
+  const idleTimeoutMs = options.idleTimeoutS * 1000;
   const http = createSecureServer({
-    ...pair,
-    allowHTTP1: true,
-    minVersion: "TLSv1.2",
-    handshakeTimeout: limits.tlsHandshakeTimeoutMs,
+    ...secureContext(pair),
+    ...http1Options(idleTimeoutMs),
+    handshakeTimeout: Math.min(limits.tlsHandshakeTimeoutMs, idleTimeoutMs),
     settings: {
       maxConcurrentStreams: limits.h2StreamsPerConnectionMax,
       maxHeaderListSize: limits.headersMaxBytes,
@@ -96,14 +101,27 @@ function createHttp(
     // With allowHTTP1 both kinds of requests come this way, which the types do not tell.
     else answerH1(options, incoming as never, outgoing as never, connections);
   });
-  http.on("session", (session) => sessions.add(session));
   http.on("secureConnection", (socket: TLSSocket) => {
     if (socket.alpnProtocol !== "h2") connections.add(socket);
   });
-  // A client that does not speak TLS, does not trust the certificate or breaks off is no fault of
-  // this server, and its connection is closed already.
-  for (const event of ["tlsClientError", "clientError", "sessionError"]) http.on(event, () => {});
+  // Bun 1.4.5 tells of a failed handshake by both, and of HTTP/1.1 that is none by the second.
+  http.on("tlsClientError", closeFaulty);
+  http.on("clientError", closeFaulty);
+  // Whoever reads or writes a body is told, and the session closes by itself.
+  http.on("sessionError", () => {});
   return http;
+}
+
+function secureContext({ cert, key }: TlsPair["current"]) {
+  return { cert, key, minVersion: "TLSv1.2" } as const;
+}
+
+/**
+ * What the types of createSecureServer do not tell of. No time limit for a whole request: an
+ * upload may take hours as long as it moves.
+ */
+function http1Options(idleTimeoutMs: number) {
+  return { allowHTTP1: true, requestTimeout: 0, keepAliveTimeout: idleTimeoutMs } as const;
 }
 
 function answerH2(
@@ -116,9 +134,9 @@ function answerH2(
   const { session } = stream;
   if (session === undefined) return;
   const { pace, leave } = sessions.enter(session);
-  response.once("close", leave);
+  stream.once("close", leave);
   const hasBody = !stream.endAfterHeaders;
-  response.once("finish", () => {
+  stream.once("finish", () => {
     // RFC 9113, section 8.1: who was answered early is asked to send no more.
     if (hasBody && !incoming.readableEnded) stream.close();
   });
@@ -126,7 +144,7 @@ function answerH2(
   void exchange(options, {
     outgoing: new H2Outgoing(response, pace),
     info: { remoteAddress: session.socket.remoteAddress ?? "", keepsLength: true },
-    name: `${incoming.method} ${incoming.url}`,
+    name: shownRequest(incoming.method, incoming.url),
     request: (signal) => h2RequestOf(incoming, signal, options.idleTimeoutS * 1000),
   });
 }
@@ -143,7 +161,7 @@ function answerH1(
   void exchange(options, {
     outgoing: new PlainOutgoing(response),
     info: { remoteAddress: incoming.socket.remoteAddress ?? "", keepsLength: true },
-    name: `${incoming.method} ${incoming.url}`,
+    name: shownRequest(incoming.method, incoming.url),
     request: (signal) => requestOf(incoming, "https", signal),
   });
 }

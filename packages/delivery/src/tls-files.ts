@@ -13,8 +13,13 @@ export interface TlsFilesOptions {
   readonly keyFile: string;
   /** How often the files are looked at, in milliseconds. */
   readonly checkIntervalMs?: number;
-  /** Told of files that changed into something that cannot be used; the old pair stays then. */
+  /**
+   * Told once of files that changed into something that cannot be used, in which case the old
+   * pair stays, and every day of a certificate that ends soon.
+   */
   readonly onFault: (error: DsmError) => void;
+  /** A new pair is in use, until then. */
+  readonly onRenewed?: (expiresAt: Date) => void;
 }
 
 /** What TLS servers need to know of a certificate that may be renewed while they run. */
@@ -25,6 +30,9 @@ export interface TlsPair {
 }
 
 const checkIntervalDefaultMs = 2_000;
+const dayMs = 86_400_000;
+/** Whoever renews by a timer has done so long before. */
+const warnBeforeMs = 7 * dayMs;
 
 /**
  * A certificate and its key in files, taken over anew when they change, as certbot and the like
@@ -34,9 +42,11 @@ const checkIntervalDefaultMs = 2_000;
 export class TlsFiles implements TlsPair, Disposable {
   readonly #options: TlsFilesOptions;
   readonly #listeners = new Set<(pair: Pair) => void>();
-  readonly #timer: Timer;
+  readonly #timers: Timer[];
   #current: Pair;
   #stamp: string;
+  #failedStamp: string | undefined;
+  #isLooking = false;
 
   /** @throws DsmError BAD_CONFIG for files that cannot be read or do not belong together */
   static async open(options: TlsFilesOptions): Promise<TlsFiles> {
@@ -48,9 +58,13 @@ export class TlsFiles implements TlsPair, Disposable {
     this.#options = options;
     this.#current = pair;
     this.#stamp = stamp;
-    const intervalMs = options.checkIntervalMs ?? checkIntervalDefaultMs;
-    this.#timer = setInterval(() => void this.#check(), intervalMs);
-    this.#timer.unref();
+    const { checkIntervalMs = checkIntervalDefaultMs } = options;
+    this.#timers = [
+      setInterval(() => void this.#look(), checkIntervalMs),
+      setInterval(() => this.#warnOfEnd(), dayMs),
+    ];
+    for (const timer of this.#timers) timer.unref();
+    this.#warnOfEnd();
   }
 
   get current(): Pair {
@@ -63,29 +77,53 @@ export class TlsFiles implements TlsPair, Disposable {
   }
 
   [Symbol.dispose](): void {
-    clearInterval(this.#timer);
+    for (const timer of this.#timers) clearInterval(timer);
   }
 
-  async #check(): Promise<void> {
-    const stamp = await stampOf(this.#options).catch(() => this.#stamp);
-    if (stamp === this.#stamp) return;
-    // Remembered also when the pair is no good: it is told of once, and tried again when the
-    // files change again, as they do between the writing of one and of the other.
-    this.#stamp = stamp;
+  async #look(): Promise<void> {
+    if (this.#isLooking) return;
+    this.#isLooking = true;
+    const stamp = await stampOf(this.#options).catch(() => "unreadable");
+    if (stamp !== this.#stamp) await this.#take(stamp);
+    this.#isLooking = false;
+  }
+
+  async #take(stamp: string): Promise<void> {
     try {
       this.#current = await readPair(this.#options);
     } catch (error) {
-      this.#options.onFault(DsmError.from(error, "reading the renewed certificate"));
+      // The two files are not written at one moment, so only what stays broken is told of.
+      if (this.#failedStamp === stamp) {
+        this.#stamp = stamp;
+        this.#options.onFault(DsmError.from(error, "reading the renewed certificate"));
+      }
+      this.#failedStamp = stamp;
       return;
     }
+    this.#stamp = stamp;
     for (const listener of this.#listeners) listener(this.#current);
+    this.#options.onRenewed?.(endOf(this.#current));
+    this.#warnOfEnd();
   }
+
+  #warnOfEnd(): void {
+    const end = endOf(this.#current);
+    if (end.getTime() - Date.now() >= warnBeforeMs) return;
+    const what = `the certificate in ${this.#options.certFile} ends at ${end.toISOString()}`;
+    this.#options.onFault(
+      new DsmError("BAD_CONFIG", what, { remedy: "renew it; a new one is taken over by itself" }),
+    );
+  }
+}
+
+function endOf({ cert }: Pair): Date {
+  return new X509Certificate(cert).validToDate;
 }
 
 /** Changes whenever one of the files is written or exchanged. */
 async function stampOf({ certFile, keyFile }: TlsFilesOptions): Promise<string> {
   const stats = await Promise.all([certFile, keyFile].map(statFile));
-  return stats.map(({ ino, mtimeMs, size }) => `${ino}:${mtimeMs}:${size}`).join(" ");
+  return stats.map(({ ino, ctimeMs, size }) => `${ino}:${ctimeMs}:${size}`).join(" ");
 }
 
 async function readPair({ certFile, keyFile }: TlsFilesOptions): Promise<Pair> {

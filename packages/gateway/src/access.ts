@@ -1,10 +1,12 @@
 import { DsmError, isLoopback, sameProof } from "@dsm/protocol";
 
 /**
- * Who may write and list. Reading is public; the rest needs the write key, and only a gateway
- * that listens on loopback may go without one (design, invariant 7).
+ * Who may write and list: whoever has the write key. Only a gateway that listens on loopback may
+ * go without one (design, invariant 7).
  */
 export interface Access {
+  /** Whether the request bears the write key; never where there is none. */
+  holdsWriteKey(request: Request): boolean;
   /** @throws DsmError UNAUTHENTICATED or FORBIDDEN */
   assertMayWriteOrList(request: Request): void;
 }
@@ -17,9 +19,13 @@ export function accessFor(hostname: string, writeKey: string | undefined): Acces
     });
   }
   return {
+    holdsWriteKey(request) {
+      const key = keyOf(request);
+      return writeKey !== undefined && key !== undefined && sameProof(key, writeKey);
+    },
     assertMayWriteOrList(request) {
       if (writeKey === undefined) return;
-      const key = /^Bearer (.+)$/.exec(request.headers.get("Authorization") ?? "")?.[1];
+      const key = keyOf(request);
       if (key === undefined) {
         throw new DsmError("UNAUTHENTICATED", "writing and listing need a key", {
           remedy: "send it as Authorization: Bearer KEY",
@@ -32,4 +38,8 @@ export function accessFor(hostname: string, writeKey: string | undefined): Acces
       }
     },
   };
+}
+
+function keyOf(request: Request): string | undefined {
+  return /^Bearer (.+)$/.exec(request.headers.get("Authorization") ?? "")?.[1];
 }

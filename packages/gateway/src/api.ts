@@ -1,13 +1,19 @@
 import type { DsmClient } from "@dsm/client";
+import type { RequestInfo } from "@dsm/delivery";
 import { assertUser, DsmError, limits, type ListPage, parseFileTarget } from "@dsm/protocol";
 import { Hono } from "hono";
 import type { Access } from "./access.ts";
+import { type LinkMaking, makeLink } from "./links-api.ts";
 
 const filesPrefix = "/api/v1/files/";
 
+interface Env {
+  readonly Bindings: RequestInfo;
+}
+
 /** The JSON API, below /api/v1. */
-export function apiApp(client: DsmClient, access: Access): Hono {
-  const app = new Hono();
+export function apiApp(client: DsmClient, access: Access, links: LinkMaking): Hono<Env> {
+  const app = new Hono<Env>();
   app.get("/files", async (c) => {
     access.assertMayWriteOrList(c.req.raw);
     return c.json(await listFiles(client, new URL(c.req.url).searchParams));
@@ -20,6 +26,10 @@ export function apiApp(client: DsmClient, access: Access): Hono {
   app.get("/cluster", async (c) => {
     access.assertMayWriteOrList(c.req.raw);
     return c.json(await client.status());
+  });
+  app.post("/links", (c) => {
+    access.assertMayWriteOrList(c.req.raw);
+    return makeLink(links, c.req.raw, c.env.remoteAddress);
   });
   return app;
 }

@@ -1,28 +1,58 @@
 import { DsmClient } from "@dsm/client";
-import { problemResponse, type RequestInfo } from "@dsm/delivery";
+import { notTaken, type PolicyOptions, type RequestInfo, servingPolicy } from "@dsm/delivery";
 import type { Log } from "@dsm/log";
-import { DsmError } from "@dsm/protocol";
+import { clusterSecret, type LinkKey, LinkKeys } from "@dsm/protocol";
 import { Hono } from "hono";
 import { type Access, accessFor } from "./access.ts";
 import { apiApp } from "./api.ts";
-import { deliveryFor, type DeliveryMode } from "./delivery-choice.ts";
+import { type Deliveries, deliveryFor, type DeliveryMode, mayBeLocal } from "./delivery-choice.ts";
 import { Front } from "./front.ts";
 import { readiness } from "./health.ts";
+import { GivenVersions } from "./given-versions.ts";
+import { HotFiles } from "./hot-files.ts";
 import { LocatedFiles } from "./located-files.ts";
 import { type MediaReadsOptions, readMedia } from "./media-reads.ts";
 import { deleteMedia, putMedia } from "./media-writes.ts";
-import { publicReads } from "./read-access.ts";
+import { GatewayMetrics } from "./metrics.ts";
+import type { LinkMaking } from "./links-api.ts";
+import { readAccess, type ReadsMode } from "./read-access.ts";
+import { Redirector } from "./redirect.ts";
+import { routeOf } from "./routes.ts";
+import { StorageHealth } from "./storage-health.ts";
+import { TrustedProxies } from "./trusted-proxies.ts";
 
-export interface GatewayOptions {
+export interface GatewayOptions extends PolicyOptions {
   readonly hostname: string;
   readonly port: number;
   readonly trackers: readonly string[];
   readonly secret: string;
-  readonly delivery: DeliveryMode;
+  readonly delivery: DeliveryMode | Deliveries;
+  /** How long a URL that a client is redirected to is good; an hour unless given. */
+  readonly redirectTtlMs?: number | undefined;
   /** Group → folder where its file system is mounted on this host. */
   readonly mounts: ReadonlyMap<string, string>;
   /** Needed to write and list; without it the gateway may listen on loopback only. */
   readonly writeKey?: string | undefined;
+  /** Who may read; everybody unless given. */
+  readonly reads?: ReadsMode;
+  /** Keys of signed links: the first signs, all check. */
+  readonly linkKeys?: readonly LinkKey[] | undefined;
+  /** IP addresses and CIDR ranges of proxies that are believed whom they speak for. */
+  readonly trustedProxies?: readonly string[];
+  /** What the URLs of new links begin with; the origin of the request for one unless given. */
+  readonly publicUrl?: string | undefined;
+  /** Origins whose pages may use the gateway; `*` unless given, and all others may read then. */
+  readonly corsOrigins?: readonly string[];
+  /** With no byte of a proxied read after this long, a second storage is asked as well. */
+  readonly hedgeAfterMs?: number | undefined;
+  /** A storage that sends no byte of a proxied read for this long is given up. */
+  readonly upstreamStallMs?: number | undefined;
+  /** For how long it is taken for granted where a file is. */
+  readonly freshnessMs: number;
+  readonly outageGraceMs: number;
+  /** All small files that are kept in memory, and the largest of them. */
+  readonly hotCacheBytes: number;
+  readonly hotFileMaxBytes: number;
   readonly reusePort?: boolean;
   readonly log: Log;
 }
@@ -34,12 +64,24 @@ interface Env {
 
 /** How long `drain` waits for requests that are under way. */
 const drainTimeoutMs = 30_000;
+const redirectTtlDefaultMs = 3_600_000;
 
 /** @throws DsmError ADDRESS_IN_USE or BAD_CONFIG */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { hostname, port, trackers, secret, log } = options;
   const access = accessFor(hostname, options.writeKey);
-  const client = new DsmClient({ trackers, secret, role: "gateway" });
+  const keys = new LinkKeys(options.linkKeys ?? []);
+  const proxies = new TrustedProxies(options.trustedProxies ?? []);
+  const reads = readAccess({ mode: options.reads ?? "public", keys, proxies, access });
+  const { hedgeAfterMs, upstreamStallMs } = options;
+  const client = new DsmClient({
+    trackers,
+    secret,
+    role: "gateway",
+    hedgeAfterMs,
+    upstreamStallMs,
+  });
+  const metrics = new GatewayMetrics();
   const delivery = deliveryFor(options.delivery, options.mounts);
   try {
     // The app needs its front to tell it which bodies it may give, and the front needs the app.
@@ -47,13 +89,37 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       engine: engineFor(options),
       hostname,
       port,
-      fetch: (request, info) => app.fetch(request, info),
+      fetch: (request, info) => metrics.measure(request, () => app.fetch(request, info)),
+      cors: { origins: options.corsOrigins ?? ["*"], routeOf },
       onFault: (err) => log.warn({ err }, "gateway: request failed"),
       ...(options.reusePort === undefined ? {} : { reusePort: options.reusePort }),
     });
-    const files = new LocatedFiles(client);
-    const app = gatewayApp({ client, access, reads: publicReads, files, delivery, front });
-    return new Gateway(front, client);
+    const files = new LocatedFiles({ ...options, client, metrics });
+    const hot = new HotFiles({
+      maxBytes: options.hotCacheBytes,
+      fileMaxBytes: options.hotFileMaxBytes,
+      metrics,
+    });
+    const app = gatewayApp({
+      client,
+      access,
+      reads,
+      links: { keys, proxies, publicUrl: options.publicUrl },
+      files,
+      hot,
+      given: new GivenVersions(),
+      proxies,
+      delivery,
+      redirector: new Redirector({
+        secret: clusterSecret(secret),
+        ttlMs: options.redirectTtlMs ?? redirectTtlDefaultMs,
+        health: new StorageHealth(),
+      }),
+      front,
+      metrics,
+      policy: servingPolicy(options),
+    });
+    return new Gateway(front, client, files);
   } catch (error) {
     await client.close();
     throw error;
@@ -63,11 +129,18 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 export class Gateway implements AsyncDisposable {
   readonly #front: Front;
   readonly #client: DsmClient;
+  readonly #files: LocatedFiles;
 
   /** Use startGateway. */
-  constructor(front: Front, client: DsmClient) {
+  constructor(front: Front, client: DsmClient, files: LocatedFiles) {
     this.#front = front;
     this.#client = client;
+    this.#files = files;
+  }
+
+  /** To be called before a change of a file that this process knows of is acknowledged. */
+  forget(user: string, fileId: string): void {
+    this.#files.forget(user, fileId);
   }
 
   get url(): string {
@@ -95,29 +168,37 @@ export class Gateway implements AsyncDisposable {
   }
 }
 
-function gatewayApp(parts: MediaReadsOptions & { readonly access: Access }): Hono<Env> {
-  const { client, access } = parts;
+interface AppParts extends MediaReadsOptions {
+  readonly access: Access;
+  readonly links: LinkMaking;
+  readonly metrics: GatewayMetrics;
+}
+
+const whereThingsAre = "media are at /media/{user}/{fileId}, the API at /api/v1";
+
+function gatewayApp(parts: AppParts): Hono<Env> {
+  const { client, access, files, metrics } = parts;
   const app = new Hono<Env>();
   app.on(["GET", "HEAD"], "/media/*", (c) => readMedia(parts, c.req.raw, c.env));
   app.put("/media/*", (c) => {
     access.assertMayWriteOrList(c.req.raw);
-    return putMedia(client, c.req.raw);
+    return putMedia(client, files, c.req.raw);
   });
   app.delete("/media/*", (c) => {
     access.assertMayWriteOrList(c.req.raw);
-    return deleteMedia(client, c.req.raw);
+    return deleteMedia(client, files, c.req.raw);
   });
-  app.all("/media/*", (c) => methodNotAllowed(c.req.method, "GET, HEAD, PUT, DELETE"));
-  app.route("/api/v1", apiApp(client, access));
-  app.all("/api/v1/*", (c) =>
-    c.req.method === "GET" ? unknownRoute(c.req.path) : methodNotAllowed(c.req.method, "GET"),
-  );
+  app.route("/api/v1", apiApp(client, access, parts.links));
   app.get("/healthz", (c) => c.json({ status: "ok" }));
   app.get("/readyz", async (c) => {
     const state = await readiness(client);
     return c.json(state, state.ready ? 200 : 503);
   });
-  app.notFound((c) => unknownRoute(c.req.path));
+  app.get("/metrics", async (c) => {
+    access.assertMayWriteOrList(c.req.raw);
+    return c.body(await metrics.text(), 200, { "Content-Type": metrics.contentType });
+  });
+  app.notFound((c) => notTaken(c.req.method, routeOf(c.req.path), whereThingsAre));
   // serveHttp answers errors, and tells the log of those that are ours.
   app.onError((error) => {
     throw error;
@@ -127,20 +208,5 @@ function gatewayApp(parts: MediaReadsOptions & { readonly access: Access }): Hon
 
 /** Sendfile where there are mounts; see Front for a group that turns out not to be among them. */
 function engineFor({ delivery, mounts }: GatewayOptions): "sendfile" | "stream" {
-  return delivery !== "proxy" && mounts.size > 0 ? "sendfile" : "stream";
-}
-
-function unknownRoute(path: string): Response {
-  return problemResponse(
-    new DsmError("UNKNOWN_ROUTE", `there is nothing at ${path.slice(0, 200)}`, {
-      remedy: "media are at /media/{user}/{fileId}, the API at /api/v1",
-    }),
-  );
-}
-
-function methodNotAllowed(method: string, allow: string): Response {
-  const error = new DsmError("METHOD_NOT_ALLOWED", `${method} is not allowed here`, {
-    remedy: `use one of ${allow}`,
-  });
-  return problemResponse(error, { Allow: allow });
+  return mayBeLocal(delivery, mounts) ? "sendfile" : "stream";
 }

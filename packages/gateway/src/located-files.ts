@@ -1,15 +1,147 @@
 import type { DsmClient, LocatedFile } from "@dsm/client";
+import { DsmError, limits } from "@dsm/protocol";
+import { LRUCache } from "lru-cache";
+import type { GatewayMetrics } from "./metrics.ts";
 
-/** Where files are, as trackers say. */
+export interface LocatedFilesOptions {
+  readonly client: Pick<DsmClient, "locateFile">;
+  /** How old an answer may be that is given again; 0 asks each time. */
+  readonly freshnessMs: number;
+  /** How old it may have been when the catalog went down, to be given as long as that lasts. */
+  readonly outageGraceMs: number;
+  readonly metrics: Pick<GatewayMetrics, "located">;
+  readonly now?: () => number;
+}
+
+interface Known {
+  readonly located: LocatedFile;
+  /** When it was asked for: what it says was true then or later. */
+  readonly askedAtMs: number;
+}
+
+interface Asking {
+  readonly answer: Promise<LocatedFile>;
+  readonly askedAtMs: number;
+}
+
+/**
+ * Where files are, as trackers say, remembered for so short a time that a delete or an overwrite
+ * through any other gateway is soon seen by this one too, and until `forget` for those that this
+ * process makes itself. That there is no such file is never remembered.
+ *
+ * While the catalog is down nothing can be deleted or replaced, so what was known before goes on
+ * being served (design, section 2). That trackers cannot be reached is another thing: others may
+ * reach them, so then nothing old is given.
+ */
 export class LocatedFiles {
-  readonly #client: Pick<DsmClient, "locateFile">;
+  readonly #options: LocatedFilesOptions;
+  readonly #now: () => number;
+  readonly #known = new LRUCache<string, Known>({ max: limits.locatedFilesMax });
+  readonly #asking = new Map<string, Asking>();
+  /** When the catalog was found to be down; undefined while it is up, as far as is known. */
+  #outageSinceMs: number | undefined;
 
-  constructor(client: Pick<DsmClient, "locateFile">) {
-    this.#client = client;
+  constructor(options: LocatedFilesOptions) {
+    this.#options = options;
+    this.#now = options.now ?? Date.now;
   }
 
   /** @throws DsmError FILE_NOT_FOUND, USER_NOT_FOUND, GROUP_UNAVAILABLE, … */
-  locate(user: string, fileId: string, signal: AbortSignal): Promise<LocatedFile> {
-    return this.#client.locateFile(user, fileId, signal);
+  async locate(user: string, fileId: string, signal: AbortSignal): Promise<LocatedFile> {
+    const key = keyOf(user, fileId);
+    const known = this.#known.get(key);
+    if (known !== undefined && this.#age(known) < this.#options.freshnessMs) {
+      this.#options.metrics.located.inc({ from: "memory" });
+      return known.located;
+    }
+    const { answer } = this.#ask(key, user, fileId);
+    const old = this.#inOutage(key);
+    if (old === undefined) {
+      return within(signal, answer).catch((error: unknown) => {
+        const located = this.#inOutage(key);
+        if (located === undefined) throw error;
+        return located;
+      });
+    }
+    // Asked all the same, so that the end of the outage is noticed.
+    answer.catch(() => {});
+    return old;
+  }
+
+  /** To be called before a change of the file is acknowledged by this process. */
+  forget(user: string, fileId: string): void {
+    const key = keyOf(user, fileId);
+    this.#known.delete(key);
+    // An answer that is on its way may be older than the change.
+    this.#asking.delete(key);
+  }
+
+  /** Requests for the same file share one question, if that is young enough for the later one. */
+  #ask(key: string, user: string, fileId: string): Asking {
+    const underWay = this.#asking.get(key);
+    if (underWay !== undefined && this.#age(underWay) < this.#options.freshnessMs) return underWay;
+    this.#options.metrics.located.inc({ from: "tracker" });
+    const asking: Asking = {
+      answer: this.#options.client.locateFile(user, fileId),
+      askedAtMs: this.#now(),
+    };
+    this.#asking.set(key, asking);
+    void this.#remember(key, asking);
+    return asking;
+  }
+
+  /** Never rejects. */
+  async #remember(key: string, asking: Asking): Promise<void> {
+    const { answer, askedAtMs } = asking;
+    try {
+      const located = await answer;
+      this.#outageSinceMs = undefined;
+      if (this.#asking.get(key) === asking) this.#known.set(key, { located, askedAtMs });
+    } catch (error) {
+      if (isOutage(error)) {
+        this.#outageSinceMs ??= this.#now();
+      } else {
+        this.#outageSinceMs = undefined;
+        // A file that is gone must not come back with the next outage.
+        this.#known.delete(key);
+      }
+    } finally {
+      if (this.#asking.get(key) === asking) this.#asking.delete(key);
+    }
+  }
+
+  /** What was known of a file shortly before the outage that there is; else undefined. */
+  #inOutage(key: string): LocatedFile | undefined {
+    const known = this.#known.get(key);
+    if (known === undefined || this.#outageSinceMs === undefined) return undefined;
+    if (this.#outageSinceMs - known.askedAtMs >= this.#options.outageGraceMs) return undefined;
+    this.#options.metrics.located.inc({ from: "memory_in_outage" });
+    return known.located;
+  }
+
+  #age({ askedAtMs }: { readonly askedAtMs: number }): number {
+    return this.#now() - askedAtMs;
+  }
+}
+
+/** No name of a user has a slash. */
+function keyOf(user: string, fileId: string): string {
+  return `${user}/${fileId}`;
+}
+
+function isOutage(error: unknown): boolean {
+  return error instanceof DsmError && error.code === "CATALOG_UNAVAILABLE";
+}
+
+/** Others may wait for the same answer, so one who leaves ends the waiting and not the question. */
+async function within<T>(signal: AbortSignal, answer: Promise<T>): Promise<T> {
+  signal.throwIfAborted();
+  const { promise: left, reject } = Promise.withResolvers<never>();
+  const leave = () => reject(signal.reason);
+  signal.addEventListener("abort", leave, { once: true });
+  try {
+    return await Promise.race([answer, left]);
+  } finally {
+    signal.removeEventListener("abort", leave);
   }
 }

@@ -3,21 +3,34 @@ import {
   type BodySource,
   localSource,
   planResponse,
+  privatePolicy,
   type RequestInfo,
   respond,
+  type ServingPolicy,
 } from "@dsm/delivery";
-import { parseMediaTarget } from "@dsm/protocol";
+import { type FileInfo, parseReadTarget } from "@dsm/protocol";
 import type { Delivery } from "./delivery-choice.ts";
 import type { Front } from "./front.ts";
+import { continuesBlindly, type GivenVersions, type Look } from "./given-versions.ts";
+import type { HotFiles } from "./hot-files.ts";
 import type { LocatedFiles } from "./located-files.ts";
+import type { GatewayMetrics } from "./metrics.ts";
 import type { ReadAccess } from "./read-access.ts";
+import type { Redirector } from "./redirect.ts";
+import type { TrustedProxies } from "./trusted-proxies.ts";
 
 export interface MediaReadsOptions {
   readonly client: DsmClient;
   readonly reads: ReadAccess;
   readonly files: LocatedFiles;
+  readonly hot: HotFiles;
+  readonly given: GivenVersions;
+  readonly proxies: Pick<TrustedProxies, "clientAddress">;
+  readonly metrics: Pick<GatewayMetrics, "deliveries">;
   readonly delivery: Delivery;
+  readonly redirector: Redirector;
   readonly front: Pick<Front, "assertKeepsLength">;
+  readonly policy: ServingPolicy;
 }
 
 /** GET and HEAD of one file: locate it, plan the answer, take the bytes from disk or a storage. */
@@ -26,31 +39,87 @@ export async function readMedia(
   request: Request,
   info: RequestInfo,
 ): Promise<Response> {
-  const { reads, files, delivery } = options;
-  const target = parseMediaTarget(request.url);
-  const grant = reads.admit(request, target, info.remoteAddress);
+  const { reads, files, delivery, redirector, metrics } = options;
+  const target = parseReadTarget(request.url);
+  const grant = reads.admit(request, target, info);
   const located = await files.locate(target.user, target.fileId, request.signal);
   const download = grant.downloadOnly || target.query.get("download") === "1";
   const { method, headers } = request;
-  const plan = planResponse({ method, headers, download }, located.file);
-  const root = await delivery.mountOf(located.file.group);
-  const source =
-    root === undefined
-      ? proxySource(options, located, request.signal)
-      : localSource(root, located.file);
-  return respond(plan, source);
+  const { keepsLength } = info;
+  const look = lookAt(options, request, info, located.file);
+  const ignoresRange = look.hadAnother && continuesBlindly(headers);
+  const policy = grant.isPrivate ? privatePolicy(options.policy) : options.policy;
+  const plan = planResponse(
+    { method, headers, download, keepsLength, ignoresRange },
+    located.file,
+    policy,
+  );
+  const way = await delivery.wayOf(located.file);
+  // What has no bytes is answered here: all that it says is known.
+  if (plan.body === undefined) return respond(plan, noBytes);
+  look.remember();
+  // A storage would not know that the Range does not count, so such a one is answered here.
+  if (way.kind === "redirect" && !ignoresRange) {
+    metrics.deliveries.inc({ from: "redirect" });
+    return redirector.respond(located, grant, download);
+  }
+  const root = way.kind === "local" ? way.root : undefined;
+  return respond(plan, sourceOf(options, located, root, request.signal));
 }
 
-/** Streams through from a storage, and from another one when that dies in the middle. */
-function proxySource(
-  { client, front }: MediaReadsOptions,
+function lookAt(
+  { given, proxies }: MediaReadsOptions,
+  { headers }: Request,
+  info: RequestInfo,
+  file: FileInfo,
+): Look {
+  const address = proxies.clientAddress(headers, info.remoteAddress) ?? info.remoteAddress;
+  return given.look({ address, userAgent: headers.get("user-agent") ?? "" }, file);
+}
+
+/** Never opened. */
+const noBytes: BodySource = { open: () => "" };
+
+/** Memory for what is small, else the mounted file system, else a storage. */
+function sourceOf(
+  options: MediaReadsOptions,
+  located: LocatedFile,
+  root: string | undefined,
+  signal: AbortSignal,
+): BodySource {
+  const { hot, metrics } = options;
+  const { file } = located;
+  const mounted = root === undefined ? undefined : localSource(root, file);
+  if (hot.takes(file)) {
+    metrics.deliveries.inc({ from: "memory" });
+    return hot.source(file, mounted ?? upstreamSource(options, located, signal));
+  }
+  metrics.deliveries.inc({ from: mounted === undefined ? "proxy" : "local" });
+  return mounted ?? proxySource(options, located, signal);
+}
+
+/** The bytes of a storage, and of another one when that dies in the middle. */
+function upstreamSource(
+  { client }: Pick<MediaReadsOptions, "client">,
   located: LocatedFile,
   signal: AbortSignal,
 ): BodySource {
   return {
+    open: (start, endExclusive) => client.openLocated(located, { start, endExclusive, signal }),
+  };
+}
+
+/** As upstreamSource, where the stream itself is the body of the answer. */
+function proxySource(
+  options: MediaReadsOptions,
+  located: LocatedFile,
+  signal: AbortSignal,
+): BodySource {
+  const upstream = upstreamSource(options, located, signal);
+  return {
     async open(start, endExclusive) {
-      await front.assertKeepsLength();
-      return client.openLocated(located, { start, endExclusive, signal });
+      await options.front.assertKeepsLength();
+      return upstream.open(start, endExclusive);
     },
   };
 }

@@ -1,4 +1,5 @@
 import { type DsmClient, streamSource } from "@dsm/client";
+import { assertNoPartialPut, assertWriteAllowed, parseHttpDate } from "@dsm/delivery";
 import {
   DsmError,
   etagOf,
@@ -7,15 +8,23 @@ import {
   parseMediaTarget,
   reprDigestOf,
 } from "@dsm/protocol";
+import type { LocatedFiles } from "./located-files.ts";
+
+type Located = Pick<LocatedFiles, "forget">;
 
 /** PUT: 201 when the file is new, 200 when a version was replaced, with its metadata as JSON. */
-export async function putMedia(client: DsmClient, request: Request): Promise<Response> {
+export async function putMedia(
+  client: DsmClient,
+  located: Located,
+  request: Request,
+): Promise<Response> {
   const { user, fileId } = parseMediaTarget(request.url);
   const { headers, signal } = request;
-  const ifMatch = headers.get("If-Match") ?? undefined;
+  assertNoPartialPut(headers);
+  const ifMatch = await versionToChange(client, request, { user, fileId });
   const sha256 = expectedSha256(headers);
   const mediaType = headers.get("Content-Type") ?? undefined;
-  const { file, created } = await client.upload({
+  const uploaded = client.upload({
     user,
     fileId,
     source: streamSource(request.body ?? emptyBody(), contentLength(headers)),
@@ -25,15 +34,55 @@ export async function putMedia(client: DsmClient, request: Request): Promise<Res
     ...(mediaType === undefined ? {} : { mediaType }),
     signal,
   });
+  // Also when it failed: nobody may know then whether it is in force.
+  const { file, created } = await uploaded.finally(() => located.forget(user, fileId));
   return Response.json(file, { status: created ? 201 : 200, headers: validators(file) });
 }
 
 /** DELETE: 204. */
-export async function deleteMedia(client: DsmClient, request: Request): Promise<Response> {
+export async function deleteMedia(
+  client: DsmClient,
+  located: Located,
+  request: Request,
+): Promise<Response> {
   const { user, fileId } = parseMediaTarget(request.url);
-  const ifMatch = request.headers.get("If-Match") ?? undefined;
-  await client.delete({ user, fileId, ...(ifMatch === undefined ? {} : { ifMatch }) });
+  const ifMatch = await versionToChange(client, request, { user, fileId });
+  const deleted = client.delete({ user, fileId, ...(ifMatch === undefined ? {} : { ifMatch }) });
+  await deleted.finally(() => located.forget(user, fileId));
   return new Response(null, { status: 204 });
+}
+
+/**
+ * The If-Match of the write; undefined where any version will do. An If-Unmodified-Since is held
+ * against the present version here, and the write is bound to that one: what happens to the file
+ * in between must not go unseen.
+ * @throws DsmError PRECONDITION_FAILED
+ */
+async function versionToChange(
+  client: DsmClient,
+  { headers, signal }: Request,
+  name: { readonly user: string; readonly fileId: string },
+): Promise<string | undefined> {
+  const ifMatch = headers.get("If-Match");
+  if (ifMatch !== null) return ifMatch;
+  if (parseHttpDate(headers.get("If-Unmodified-Since") ?? "") === undefined) return undefined;
+  const current = await presentVersion(client, name, signal);
+  if (current === undefined) return undefined;
+  assertWriteAllowed(headers, current, name);
+  return etagOf(current.sha256);
+}
+
+async function presentVersion(
+  client: DsmClient,
+  { user, fileId }: { readonly user: string; readonly fileId: string },
+  signal: AbortSignal,
+): Promise<FileInfo | undefined> {
+  try {
+    return await client.stat(user, fileId, { signal });
+  } catch (error) {
+    if (DsmError.from(error, "looking for the file").http === 404) return undefined;
+    throw error;
+  }
 }
 
 function refusesToReplace(headers: Headers): boolean {

@@ -8,6 +8,8 @@ import {
   signCapability,
 } from "./capability.ts";
 import { DsmError } from "./errors.ts";
+import { limits } from "./limits.ts";
+import { mediaPath } from "./media-target.ts";
 import { clusterSecret } from "./secret.ts";
 
 const secret = clusterSecret("0123456789abcdef0123456789abcdef");
@@ -40,11 +42,58 @@ function signed(payload: string): string {
   return `${payload}.${secret.prove("capability v1", [payload])}`;
 }
 
+const hash = "A".repeat(43);
+
+/** Payloads that are right but for what is put in or over. */
+function writtenWith(over: object): string {
+  const written = { i: "r", u: "alice", g: "g1", e: nowMs + 1, ...over };
+  return Buffer.from(JSON.stringify(written)).toString("base64url");
+}
+
 const refusal = (why: string) =>
   expect.objectContaining({
     code: "FORBIDDEN",
     message: `the capability is refused: ${why}`,
-    remedy: "ask a tracker to locate the file again",
+    remedy: "locate the file again: ask a tracker, or the gateway that redirected here",
+  });
+
+const anyText = fc.string({
+  unit: fc.constantFrom(...'aé日💿 %."\\'),
+  minLength: 5,
+  maxLength: 40,
+});
+const anyName = fc.stringMatching(/^[a-z0-9]{1,64}$/);
+const yes = fc.option(fc.constant(true as const), { nil: undefined });
+
+const anyClaims: fc.Arbitrary<CapabilityClaims> = fc
+  .record({
+    claims: fc.record({
+      intent: fc.constantFrom("read", "write", "delete"),
+      user: anyName,
+      group: anyName,
+      fileId: fc.option(anyText, { nil: undefined }),
+      expiresAtMs: fc.integer({ min: nowMs + 1, max: Number.MAX_SAFE_INTEGER }),
+      isPublic: yes,
+      isWatched: yes,
+      downloadOnly: yes,
+      clientAddress: fc.option(fc.constantFrom("192.0.2.1", "2001:db8::1"), { nil: undefined }),
+    }),
+    version: fc.option(
+      fc.record({
+        blobId: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }).map(blobIdFromNumber),
+        version: fc.integer({ min: 1 }),
+        sizeBytes: fc.maxSafeNat(),
+        sha256: fc.stringMatching(/^[0-9a-f]{64}$/),
+        mediaType: fc.string({ maxLength: 127 }),
+        modifiedAtMs: fc.maxSafeNat(),
+      }),
+      { nil: undefined },
+    ),
+  })
+  .map(({ claims: made, version }) => {
+    const { user, group, fileId } = made;
+    if (version === undefined || fileId === undefined) return made;
+    return { ...made, file: { user, group, fileId, ...version } };
   });
 
 describe("a capability", () => {
@@ -107,6 +156,12 @@ describe("a capability", () => {
     ["broken UTF-8", Buffer.from([0xff, 0xfe]).toString("base64url")],
     ["null", Buffer.from("null").toString("base64url")],
     ["other claims", Buffer.from('{"intent":"own"}').toString("base64url")],
+    ["claims and one more", writtenWith({ x: 1 })],
+    ["an intent that is none", writtenWith({ i: "x" })],
+    ["a name that is none", writtenWith({ u: ".." })],
+    ["a version of no file", writtenWith({ v: [blobIdFromNumber(1), 1, 1, hash, "a/b", 1] })],
+    ["a short digest", writtenWith({ f: "f", v: [blobIdFromNumber(1), 1, 1, "A", "a/b", 1] })],
+    ["a blob id that is a path", writtenWith({ f: "f", v: ["../../x", 1, 1, hash, "a/b", 1] })],
   ])("with a good signature over %s is refused", (_what, payload) => {
     expect(() => openCapability(secret, signed(payload), nowMs)).toThrow(
       refusal("its claims are not of this version"),
@@ -125,23 +180,51 @@ describe("a capability", () => {
 
   test("of any claims that are signed opens with these claims", () =>
     fc.assert(
-      fc.property(
-        fc.record({
-          intent: fc.constantFrom("read" as const, "write" as const),
-          user: fc.stringMatching(/^[a-z0-9]{1,64}$/),
-          group: fc.stringMatching(/^[a-z0-9]{1,64}$/),
-          fileId: fc.string({ unit: fc.constantFrom(..."aé日💿 %."), minLength: 5, maxLength: 40 }),
-          expiresAtMs: fc.integer({ min: nowMs + 1, max: Number.MAX_SAFE_INTEGER }),
-        }),
-        (any) => {
-          expect(openCapability(secret, signCapability(secret, any), nowMs)).toEqual(any);
-        },
-      ),
+      fc.property(anyClaims, (any) => {
+        expect(openCapability(secret, signCapability(secret, any), nowMs)).toEqual(any);
+      }),
     ));
+
+  test("is not signed for a version of another file", () => {
+    const { file, ...rest } = pinned;
+    for (const other of [
+      { user: "bob" },
+      { group: "g2" },
+      { fileId: "x" },
+      { fileId: undefined },
+    ]) {
+      expect(() => signCapability(secret, { ...rest, file, ...other })).toThrow(TypeError);
+    }
+  });
+
+  test("with every claim and the longest names leaves room in a URL", () => {
+    const longest = '"'.repeat(limits.fileIdMaxBytes);
+    const names = { user: "u".repeat(64), group: "g".repeat(64), fileId: longest };
+    const file = { ...pinned.file!, ...names, mediaType: "m".repeat(limits.mediaTypeMaxChars) };
+    const token = signCapability(secret, {
+      ...names,
+      intent: "read",
+      file,
+      expiresAtMs: Number.MAX_SAFE_INTEGER,
+      isPublic: true,
+      isWatched: true,
+      downloadOnly: true,
+      clientAddress: "2001:db8:1111:2222:3333:4444:5555:6666",
+    });
+    const url = `https://${"h".repeat(253)}:65535${mediaPath(names.user, longest)}?capability=${token}`;
+    expect(url.length).toBeLessThan(limits.urlMaxBytes / 2);
+    expect(signCapability(secret, pinned).length).toBeLessThan(320);
+  });
 });
 
 describe("claims cover", () => {
-  const request = { intent: "read", group: "g1", user: "alice", fileId: "film/ä.mp4" } as const;
+  const request = {
+    intent: "read",
+    group: "g1",
+    user: "alice",
+    fileId: "film/ä.mp4",
+    remoteAddress: "192.0.2.1",
+  } as const;
 
   test("the request that they were made for", () => {
     assertCovers(claims, request);
@@ -151,10 +234,22 @@ describe("claims cover", () => {
 
   test.each([
     [{ intent: "write" as const }, "it is for read only"],
+    [{ intent: "delete" as const }, "it is for read only"],
     [{ group: "g2" }, "it is for group g1"],
     [{ user: "bob" }, "it is for another user"],
     [{ fileId: "film/a.mp4" }, "it is for another file"],
   ])("no request with %j", (change, why) => {
     expect(() => assertCovers(claims, { ...request, ...change })).toThrow(refusal(why));
+  });
+
+  test("the one client address that they name, in whatever form it comes", () => {
+    const bound = { ...claims, clientAddress: "192.0.2.1" };
+    for (const remoteAddress of ["192.0.2.1", "::ffff:192.0.2.1", "::FFFF:C000:201"]) {
+      assertCovers(bound, { ...request, remoteAddress });
+    }
+    const why = "it is for another address than the one that asks";
+    for (const remoteAddress of ["192.0.2.2", "::1", ""]) {
+      expect(() => assertCovers(bound, { ...request, remoteAddress })).toThrow(refusal(why));
+    }
   });
 });

@@ -49,6 +49,12 @@ export const limits = {
 
   /** The whole URL of a media request; fileId of 512 bytes percent-encoded is 1,536. */
   urlMaxBytes: 8 * 1024,
+  /** How far ahead a signed link may expire, in seconds: ten years. */
+  linkTtlMaxS: 3_650 * 86_400,
+  linkKeyIdMaxChars: 32,
+  linkKeySecretMaxChars: 256,
+  /** The body of a request to the JSON API. */
+  apiBodyMaxBytes: 16 * 1024,
   /** Tries of an overwrite or delete that keeps losing to other writers of the same file. */
   commitRetryMax: 16,
   /** Commits that share one journal write and one catalog statement. */
@@ -61,8 +67,42 @@ export const limits = {
   clientAttemptsMax: 6,
   clientRetryBaseMs: 50,
   clientRetryMaxMs: 2_000,
-  /** A storage that sends no byte of a body for this long is given up. */
-  upstreamStallMs: 10_000,
+  /** A storage that sends no byte of a read for this long is given up, unless configured. */
+  upstreamStallMs: 5_000,
+  /** A storage that takes no byte of an upload for this long is given up. */
+  writeStallMs: 10_000,
+  /** A second storage is asked when the first has sent no byte by then, unless configured. */
+  hedgeAfterMs: 500,
+  /** The longest that a storage is asked last after it failed; limits.endpointRestMs at first. */
+  storageRestMaxMs: 10_000,
+  /** Storages of which a client remembers that they failed. */
+  storagesRememberedMax: 1_024,
+  /**
+   * A reader asks a storage for so much at first, for many leave soon, then for so much at a time
+   * and for the next when half is left. So no more than 768 KiB are asked for and not yet handed
+   * on; with a few of the pieces below on their way, under 1 MiB is read in vain by who leaves.
+   */
+  readWindowFirstBytes: 256 * 1024,
+  readWindowBytes: 512 * 1024,
+  readPieceMaxBytes: 64 * 1024,
+  /** A reader who takes longer signs itself the right to read on, for so long each time. */
+  readRightTtlMs: 60_000,
+  /** What must be left of it when a storage is asked. */
+  readRightMarginMs: 10_000,
+  /** A problem JSON of a storage. */
+  problemMaxChars: 16 * 1024,
+  /** Readers and files of which a gateway remembers the version given: 16 bytes and a few. */
+  givenVersionsMax: 65_536,
+  /** Files of which a gateway remembers where they are: about 2 KiB each. */
+  locatedFilesMax: 10_000,
+  /** A storage looks whether the file of a redirected reader is still there no more often. */
+  watchedFreshnessMs: 1_000,
+  watchedFilesMax: 10_000,
+  /** How long a gateway waits for /healthz of a storage before it redirects to another one. */
+  healthTimeoutMs: 500,
+  /** How long it goes by the answer, and of how many storages it keeps one. */
+  healthFreshnessMs: 1_000,
+  healthStoragesMax: 1_024,
   /** The smallest cluster secret: 32 hex digits are 128 bits. */
   secretMinChars: 32,
   /** Marker and journal files aside, one directory of blobs holds no more than this. */

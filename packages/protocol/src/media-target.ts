@@ -23,12 +23,7 @@ export function parseMediaTarget(url: string): MediaTarget {
  * percent-encoded UTF-8, TOO_LARGE for a URL of more than limits.urlMaxBytes
  */
 export function parseFileTarget(url: string, prefix: string): MediaTarget {
-  const sizeBytes = Buffer.byteLength(url);
-  if (sizeBytes > limits.urlMaxBytes) {
-    throw new DsmError("TOO_LARGE", `the URL has ${sizeBytes} bytes`, {
-      remedy: `use at most ${limits.urlMaxBytes}`,
-    });
-  }
+  assertUrlSize(url);
   const local = url.replace(originPattern, "").replace(/#.*$/su, "");
   const queryAt = local.indexOf("?");
   const path = queryAt < 0 ? local : local.slice(0, queryAt);
@@ -38,6 +33,15 @@ export function parseFileTarget(url: string, prefix: string): MediaTarget {
   const user = assertUser(decodeStrictly(path.slice(prefix.length, userEnd)));
   const fileId = assertFileId(decodeStrictly(path.slice(userEnd + 1)));
   return { user, fileId, query };
+}
+
+/** @throws DsmError TOO_LARGE for a URL of more than limits.urlMaxBytes */
+export function assertUrlSize(url: string): void {
+  const sizeBytes = Buffer.byteLength(url);
+  if (sizeBytes <= limits.urlMaxBytes) return;
+  throw new DsmError("TOO_LARGE", `the URL has ${sizeBytes} bytes`, {
+    remedy: `use at most ${limits.urlMaxBytes}`,
+  });
 }
 
 /**

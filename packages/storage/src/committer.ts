@@ -9,6 +9,9 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
+/** Told of a file that changed, or may have, before anyone else is. */
+export type FileListener = (user: string, fileId: string) => void;
+
 /**
  * Commits changes in groups: while one group is on its way, the next one gathers. A group costs
  * one journal write, one fdatasync and one catalog statement, however many uploads are in it.
@@ -16,12 +19,14 @@ interface Waiting {
 export class Committer {
   readonly #journal: Journal;
   readonly #catalog: Catalog;
+  readonly #onChanged: FileListener;
   #waiting: Waiting[] = [];
   #running = false;
 
-  constructor(journal: Journal, catalog: Catalog) {
+  constructor(journal: Journal, catalog: Catalog, onChanged: FileListener = () => {}) {
     this.#journal = journal;
     this.#catalog = catalog;
+    this.#onChanged = onChanged;
   }
 
   /**
@@ -52,13 +57,20 @@ export class Committer {
   async #commitGroup(group: readonly Waiting[]): Promise<void> {
     const changes = group.map((waiting) => waiting.change);
     await this.#journal.append(changes);
-    const inForce = await this.#tellCatalog(changes);
+    const inForce = await this.#tellCatalog(changes).finally(() => {
+      for (const change of changes) this.#tellListener(change);
+    });
     const [won, lost] = [true, false].map((is) => group.filter((_, i) => inForce[i] === is));
     // Those that are in force are done, whatever becomes of the records of the others.
     for (const waiting of won ?? []) waiting.resolve(true);
     if (lost === undefined || lost.length === 0) return;
     await this.#journal.append(lost.map(({ change }) => abortOf(change)));
     for (const waiting of lost) waiting.resolve(false);
+  }
+
+  #tellListener(change: Change): void {
+    const { user, fileId } = change.kind === "put" ? change.file : change;
+    this.#onChanged(user, fileId);
   }
 
   async #tellCatalog(changes: readonly Change[]): Promise<boolean[]> {

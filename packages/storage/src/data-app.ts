@@ -1,53 +1,77 @@
 import {
+  assertNoPartialPut,
   assertWriteAllowed,
+  knownMediaType,
   localSource,
-  mediaTypeFor,
+  notTaken,
   planResponse,
-  problemResponse,
+  privatePolicy,
+  type RequestInfo,
   respond,
+  type Route,
+  type ServingPolicy,
 } from "@dsm/delivery";
 import {
-  assertCovers,
-  type CapabilityClaims,
   type ClusterSecret,
   DsmError,
   etagOf,
   expectedSha256,
   type FileInfo,
-  type Intent,
-  type MediaTarget,
-  openCapability,
   parseMediaTarget,
   reprDigestOf,
 } from "@dsm/protocol";
 import { Hono } from "hono";
 import type { FileWrites } from "./file-writes.ts";
+import { shownCapability } from "./shown-capability.ts";
+import type { WatchedFiles } from "./watched-files.ts";
 
 export interface DataAppOptions {
   readonly root: string;
   readonly group: string;
   readonly secret: ClusterSecret;
   readonly writes: FileWrites;
+  readonly policy: ServingPolicy;
+  readonly watched: Pick<WatchedFiles, "assertReadable">;
   readonly current: (user: string, fileId: string) => Promise<FileInfo | undefined>;
   /** Throws when this storage takes no new bytes: it is full, or it stops. */
   readonly admitWrite: (announcedBytes: number | undefined) => void;
 }
 
-/** The data port: media of one group, for those who hold a capability. */
-export function dataApp(options: DataAppOptions): Hono {
-  const app = new Hono();
+/** `inside` is the data port; `public` is the port beside it, on which nothing can be changed. */
+export type Side = "inside" | "public";
+
+/** Pages of every origin may read media: the right to is the capability, wherever it is shown. */
+const media: Readonly<Record<Side, Route>> = {
+  inside: { methods: ["GET", "HEAD", "PUT", "DELETE"], readByAnyOrigin: true },
+  public: { methods: ["GET", "HEAD"], readByAnyOrigin: true },
+};
+const health: Route = { methods: ["GET", "HEAD"], readByAnyOrigin: false };
+
+/** The paths of a side and what may be done there; undefined where there is nothing. */
+export function dataRoutesOf(side: Side): (path: string) => Route | undefined {
+  return (path) => {
+    if (path.startsWith("/media/")) return media[side];
+    return path === "/healthz" ? health : undefined;
+  };
+}
+
+/** Hono passes on what the server knows of a request besides the request itself. */
+interface Env {
+  readonly Bindings: RequestInfo;
+}
+
+/** Media of one group, for those who hold a capability. */
+export function dataApp(options: DataAppOptions, side: Side): Hono<Env> {
+  const app = new Hono<Env>();
+  const routeOf = dataRoutesOf(side);
   app.get("/healthz", (c) => c.json({ status: "ok" }));
-  app.on(["GET", "HEAD"], "/media/*", (c) => read(options, c.req.raw));
-  app.put("/media/*", (c) => put(options, c.req.raw));
-  app.delete("/media/*", (c) => remove(options, c.req.raw));
-  app.all("/media/*", (c) =>
-    problemResponse(
-      new DsmError("METHOD_NOT_ALLOWED", `${c.req.method} is not a method of media`),
-      { Allow: "GET, HEAD, PUT, DELETE" },
-    ),
-  );
-  app.notFound(() =>
-    problemResponse(new DsmError("UNKNOWN_ROUTE", "the data port serves /media/{user}/{fileId}")),
+  app.on(["GET", "HEAD"], "/media/*", (c) => read(options, c.req.raw, c.env));
+  if (side === "inside") {
+    app.put("/media/*", (c) => put(options, c.req.raw, c.env));
+    app.delete("/media/*", (c) => remove(options, c.req.raw, c.env));
+  }
+  app.notFound((c) =>
+    notTaken(c.req.method, routeOf(c.req.path), "media are at /media/{user}/{fileId}"),
   );
   // serveHttp answers errors, and tells the log of those that are ours.
   app.onError((error) => {
@@ -56,32 +80,46 @@ export function dataApp(options: DataAppOptions): Hono {
   return app;
 }
 
-async function read(options: DataAppOptions, request: Request): Promise<Response> {
+async function read(
+  options: DataAppOptions,
+  request: Request,
+  { keepsLength, remoteAddress }: RequestInfo,
+): Promise<Response> {
   const target = parseMediaTarget(request.url);
-  const claims = authorize(options, request, "read", target);
+  const { user, fileId, query } = target;
+  const shown = { request, remoteAddress, target, intent: "read" } as const;
+  const claims = shownCapability(options, shown);
+  if (claims.isWatched === true && claims.file !== undefined) {
+    await options.watched.assertReadable(claims.file);
+  }
   // A pinned capability names the version: no other bytes are served, and no one is asked.
-  const pinned = claims.file?.fileId === target.fileId ? claims.file : undefined;
-  const file = pinned ?? (await options.current(target.user, target.fileId));
-  if (file === undefined) throw notFound(target.user, target.fileId);
-  const download = target.query.get("download") === "1";
+  const file = claims.file ?? (await options.current(user, fileId));
+  if (file === undefined) throw notFound(user, fileId);
+  const download = claims.downloadOnly === true || query.get("download") === "1";
   const { method, headers } = request;
+  const policy = claims.isPublic === true ? options.policy : privatePolicy(options.policy);
   return respond(
-    planResponse({ method, headers, download }, file),
+    planResponse({ method, headers, download, keepsLength }, file, policy),
     localSource(options.root, file),
   );
 }
 
-async function put(options: DataAppOptions, request: Request): Promise<Response> {
+async function put(
+  options: DataAppOptions,
+  request: Request,
+  { remoteAddress }: RequestInfo,
+): Promise<Response> {
   const target = parseMediaTarget(request.url);
-  authorize(options, request, "write", target);
+  shownCapability(options, { request, remoteAddress, target, intent: "write" });
   const { user, fileId } = target;
   const { headers } = request;
+  assertNoPartialPut(headers);
   const announcedBytes = announcedLength(headers);
   options.admitWrite(announcedBytes);
   const { file, created } = await options.writes.put({
     user,
     fileId,
-    mediaType: mediaTypeFor(fileId, headers.get("Content-Type") ?? undefined),
+    mediaType: knownMediaType(fileId, headers.get("Content-Type") ?? undefined),
     body: request.body ?? emptyBody(),
     announcedBytes,
     sha256: expectedSha256(headers),
@@ -93,32 +131,18 @@ async function put(options: DataAppOptions, request: Request): Promise<Response>
   });
 }
 
-async function remove(options: DataAppOptions, request: Request): Promise<Response> {
+async function remove(
+  options: DataAppOptions,
+  request: Request,
+  { remoteAddress }: RequestInfo,
+): Promise<Response> {
   const target = parseMediaTarget(request.url);
-  authorize(options, request, "delete", target);
+  shownCapability(options, { request, remoteAddress, target, intent: "delete" });
   const { user, fileId } = target;
   const { headers } = request;
   const check = (current: FileInfo) => assertWriteAllowed(headers, current, { user, fileId });
   await options.writes.delete({ user, fileId, check });
   return new Response(null, { status: 204 });
-}
-
-/** @throws DsmError UNAUTHENTICATED or FORBIDDEN */
-function authorize(
-  { secret, group }: DataAppOptions,
-  request: Request,
-  intent: Intent,
-  { user, fileId }: MediaTarget,
-): CapabilityClaims {
-  const token = /^Bearer (.+)$/.exec(request.headers.get("Authorization") ?? "")?.[1];
-  if (token === undefined) {
-    throw new DsmError("UNAUTHENTICATED", "the data port asks for a capability", {
-      remedy: "ask a tracker to locate the file, or read it through the gateway",
-    });
-  }
-  const claims = openCapability(secret, token, Date.now());
-  assertCovers(claims, { intent, group, user, fileId });
-  return claims;
 }
 
 /** @throws DsmError BAD_REQUEST */

@@ -4,11 +4,13 @@ import type { BlobStore, BlobWriter } from "./blob-store.ts";
 import { CommitInDoubt, type Committer } from "./committer.ts";
 import type { IdLease } from "./id-lease.ts";
 import { receive } from "./receive.ts";
+import { sniffMediaType } from "./sniff.ts";
 
 export interface PutRequest {
   readonly user: string;
   readonly fileId: string;
-  readonly mediaType: string;
+  /** Found out from the first bytes where it is undefined. */
+  readonly mediaType: string | undefined;
   readonly body: AsyncIterable<Uint8Array>;
   /** What Content-Length says, when it says something. */
   readonly announcedBytes: number | undefined;
@@ -48,17 +50,12 @@ export class FileWrites {
     const blobId = await ids.next();
     const writer = await blobs.create(blobId);
     try {
-      const received = await this.#receive(request, writer);
-      const { user, fileId, mediaType } = request;
-      const group = this.#options.group;
-      return await this.#commitPut(request, {
-        user,
-        fileId,
-        mediaType,
-        group,
-        blobId,
-        ...received,
-      });
+      const { sizeBytes, sha256, head } = await this.#receive(request, writer);
+      const { user, fileId } = request;
+      const mediaType = request.mediaType ?? (await sniffMediaType(head));
+      const { group } = this.#options;
+      const blob = { user, fileId, mediaType, group, blobId, sizeBytes, sha256 };
+      return await this.#commitPut(request, blob);
     } catch (error) {
       if (!(error instanceof CommitInDoubt)) await writer.abort();
       throw error;

@@ -5,6 +5,8 @@ export interface Received {
   readonly sizeBytes: number;
   /** 64 hex digits. */
   readonly sha256: string;
+  /** The first limits.sniffMaxBytes, or all of a smaller body. */
+  readonly head: Uint8Array;
 }
 
 /**
@@ -18,11 +20,14 @@ export async function receive(
 ): Promise<Received> {
   const hasher = new Bun.CryptoHasher("sha256");
   let sizeBytes = 0;
+  let head: Uint8Array = new Uint8Array();
   for await (const chunk of arriving(body)) {
     sizeBytes += chunk.length;
     if (sizeBytes > limits.fileMaxBytes) {
       throw new DsmError("TOO_LARGE", `a file may have ${limits.fileMaxBytes} bytes at most`);
     }
+    const missingBytes = limits.sniffMaxBytes - head.length;
+    if (missingBytes > 0) head = Buffer.concat([head, chunk.subarray(0, missingBytes)]);
     // The disk works on the thread pool while this thread hashes the same chunk.
     const written = writer.write(chunk);
     hasher.update(chunk);
@@ -31,7 +36,7 @@ export async function receive(
   if (announcedBytes !== undefined && announcedBytes !== sizeBytes) {
     throw incomplete(`${sizeBytes} of ${announcedBytes} bytes arrived`);
   }
-  return { sizeBytes, sha256: hasher.digest("hex") };
+  return { sizeBytes, sha256: hasher.digest("hex"), head };
 }
 
 /** The chunks of the body, with whatever cuts it short told apart from what our disk does. */

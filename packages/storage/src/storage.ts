@@ -1,36 +1,24 @@
 import type { Catalog } from "@dsm/catalog";
-import { type HttpServer, serveHttp } from "@dsm/delivery";
-import type { Log } from "@dsm/log";
-import {
-  type ClusterSecret,
-  DsmError,
-  isWildcard,
-  softwareVersion,
-  type StorageState,
-} from "@dsm/protocol";
+import { type PolicyOptions, servingPolicy } from "@dsm/delivery";
+import { type ClusterSecret, DsmError, softwareVersion, type StorageState } from "@dsm/protocol";
 import { RpcPool } from "@dsm/rpc";
 import { Beats } from "./beats.ts";
 import { BlobStore } from "./blob-store.ts";
-import { Committer } from "./committer.ts";
-import { dataApp } from "./data-app.ts";
+import { Committer, type FileListener } from "./committer.ts";
+import { assertReachable, DataPorts, type DataPortsOptions } from "./data-ports.ts";
 import { FileWrites } from "./file-writes.ts";
 import { claimGroupRoot } from "./group-root.ts";
 import { IdLease } from "./id-lease.ts";
 import { Journal } from "./journal.ts";
 import { Reaper } from "./reaper.ts";
 import { SpaceWatch } from "./space.ts";
+import { WatchedFiles } from "./watched-files.ts";
 
-export interface StorageOptions {
+export interface StorageOptions extends PolicyOptions, DataPortsOptions {
   readonly id: string;
   readonly group: string;
   /** Where the group file system is mounted. */
   readonly root: string;
-  readonly hostname: string;
-  readonly port: number;
-  /** Where trackers, gateways and clients reach the data port; else what it listens on. */
-  readonly dataUrl?: string | undefined;
-  /** Where the public reaches it; else dataUrl. */
-  readonly publicUrl?: string | undefined;
   readonly trackers: readonly string[];
   readonly idServers: readonly string[];
   readonly secret: ClusterSecret;
@@ -41,9 +29,8 @@ export interface StorageOptions {
   readonly reserveBytes: number;
   readonly trashGraceMs: number;
   readonly reapIntervalMs: number;
-  /** Several processes serve the same data port; only the first of them beats. */
-  readonly reusePort?: boolean;
-  readonly log: Log;
+  /** Told of each file that this storage changed, before the change is acknowledged. */
+  readonly onChanged?: FileListener;
 }
 
 /** How long `drain` waits for requests that are under way. */
@@ -63,14 +50,6 @@ export async function startStorage(options: StorageOptions): Promise<Storage> {
   return storage;
 }
 
-/** `every address` is good to listen on and tells nobody where to connect to. */
-function assertReachable({ hostname, dataUrl }: StorageOptions): void {
-  if (dataUrl !== undefined || !isWildcard(hostname)) return;
-  throw new DsmError("BAD_CONFIG", `a storage that listens on ${hostname} has no address to tell`, {
-    remedy: "name the address that others reach it at with --data-url",
-  });
-}
-
 export class Storage implements AsyncDisposable {
   readonly id: string;
   readonly group: string;
@@ -81,10 +60,11 @@ export class Storage implements AsyncDisposable {
   readonly #writes: FileWrites;
   readonly #space: SpaceWatch;
   #draining = false;
-  #server!: HttpServer;
+  #ports!: DataPorts;
   #beats!: Beats;
   #reaper!: Reaper;
   readonly #blobs: BlobStore;
+  readonly #watched: WatchedFiles;
 
   /** Use startStorage. */
   constructor(options: StorageOptions, incarnation: string, journal: Journal, space: SpaceWatch) {
@@ -102,21 +82,34 @@ export class Storage implements AsyncDisposable {
       { lease: (count) => this.#idServers.call("lease", { count }) },
       leaseIds,
     );
-    const committer = new Committer(journal, catalog);
+    this.#watched = new WatchedFiles(options);
+    const committer = new Committer(journal, catalog, (user, fileId) => {
+      this.forget(user, fileId);
+      options.onChanged?.(user, fileId);
+    });
     this.#writes = new FileWrites({ group, catalog, blobs, ids, committer });
   }
 
   get dataUrl(): string {
-    return this.#options.dataUrl ?? this.#server.url;
+    return this.#ports.dataUrl;
+  }
+
+  get publicUrl(): string {
+    return this.#ports.publicUrl;
   }
 
   get port(): number {
-    return this.#server.port;
+    return this.#ports.port;
   }
 
-  /** Requests on the data port that are being answered. */
+  /** Undefined where the public has no port of its own. */
+  get publicPort(): number | undefined {
+    return this.#ports.publicPort;
+  }
+
+  /** Requests on the data port, and on the public one, that are being answered. */
   get activeRequests(): number {
-    return this.#server.activeRequests;
+    return this.#ports.activeRequests;
   }
 
   get draining(): boolean {
@@ -125,23 +118,16 @@ export class Storage implements AsyncDisposable {
 
   /** Listens and begins to beat. @throws DsmError ADDRESS_IN_USE */
   async open(): Promise<void> {
-    const { root, group, secret, catalog, hostname, port, trackers, reusePort, log } =
-      this.#options;
-    const app = dataApp({
+    const { root, group, secret, catalog, trackers, log } = this.#options;
+    this.#ports = await DataPorts.open(this.#options, {
       root,
       group,
       secret,
       writes: this.#writes,
+      policy: servingPolicy(this.#options),
+      watched: this.#watched,
       current: async (user, fileId) => (await catalog.current(user, fileId))?.file,
       admitWrite: (announcedBytes) => this.#admitWrite(announcedBytes),
-    });
-    this.#server = await serveHttp({
-      engine: "sendfile",
-      hostname,
-      port,
-      fetch: (request) => app.fetch(request),
-      onFault: (err) => log.warn({ err }, "data port: request failed"),
-      ...(reusePort === undefined ? {} : { reusePort }),
     });
     this.#beats = new Beats({
       trackers,
@@ -152,6 +138,11 @@ export class Storage implements AsyncDisposable {
     });
     this.#reaper = new Reaper({ ...this.#options, blobs: this.#blobs });
     await this.#beats.beatNow();
+  }
+
+  /** To be called before a change of a file that this process knows of is acknowledged. */
+  forget(user: string, fileId: string): void {
+    this.#watched.forget(user, fileId);
   }
 
   /** Takes no new requests from trackers while draining; says so to all of them at once. */
@@ -166,14 +157,14 @@ export class Storage implements AsyncDisposable {
   async drain(): Promise<void> {
     this.#draining = true;
     await this.#beats.leave();
-    await this.#server.drain(drainTimeoutMs);
+    await this.#ports.drain(drainTimeoutMs);
     await this.#close();
   }
 
   /** Stops at once, as if the process had died: nobody is told. */
   async kill(): Promise<void> {
     this.#beats.kill();
-    this.#server.kill();
+    this.#ports.kill();
     await this.#close();
   }
 
@@ -194,11 +185,11 @@ export class Storage implements AsyncDisposable {
       storageId: this.id,
       group: this.group,
       dataUrl: this.dataUrl,
-      publicUrl: this.#options.publicUrl ?? this.dataUrl,
+      publicUrl: this.publicUrl,
       freeBytes,
       totalBytes,
       full: freeBytes < this.#options.reserveBytes,
-      activeRequests: this.#server.activeRequests,
+      activeRequests: this.activeRequests,
       draining: this.#draining,
       incarnation: this.#incarnation,
       softwareVersion,

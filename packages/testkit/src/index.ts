@@ -1,4 +1,5 @@
 export * from "./bodies.ts";
+export * from "./certificate.ts";
 export { MariaDb, mariaDbMissing, sharedMariaDb, startMariaDb } from "./mariadb.ts";
 export * from "./media.ts";
 export * from "./process.ts";

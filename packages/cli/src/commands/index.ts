@@ -36,6 +36,11 @@ export const rootCommand: CommandEntry = {
       load: async () => (await import("./stat.ts")).stat,
     },
     {
+      name: "url",
+      summary: "Make a link to a file, signed and expiring.",
+      load: async () => (await import("./url.ts")).url,
+    },
+    {
       name: "status",
       summary: "Show the groups and their storages.",
       load: async () => (await import("./status.ts")).status,

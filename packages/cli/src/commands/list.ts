@@ -1,5 +1,6 @@
 import { type FileInfo, limits } from "@dsm/protocol";
 import { clusterArgs } from "../find-cluster.ts";
+import { quoted } from "../quoted.ts";
 import { warn } from "../report.ts";
 import { sayResult } from "../stdout.ts";
 import { command } from "../strict.ts";
@@ -43,9 +44,4 @@ function tableOf(files: readonly FileInfo[]): string[] {
     it.fileId,
   ]);
   return tableLines([["SIZE".padStart(10), "MODIFIED", "TYPE", "FILE"], ...rows]);
-}
-
-/** For a POSIX shell. */
-function quoted(text: string): string {
-  return /^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -87,12 +87,11 @@ function toLines({ trackers, view }: Seen): string[] {
   const members =
     memberRows.length === 0
       ? ["no storage has joined"]
-      : tableLines([
-          ["GROUP", "STORAGE", "STATE", "SINCE", "FREE", "OF", "REQUESTS", "DATA URL"],
-          ...memberRows,
-        ]);
+      : tableLines([memberColumns, ...memberRows]);
   return [...tableLines([["TRACKER", "STATE", ""], ...trackerRows]), "", ...members];
 }
+
+const memberColumns = "GROUP,STORAGE,STATE,SINCE,FREE,OF,REQUESTS,DATA URL,PUBLIC URL".split(",");
 
 function memberCells(member: Member, nowMs: number): string[] {
   const sinceMs = member.online ? member.joinedAtMs : member.lastBeatAtMs;
@@ -103,6 +102,7 @@ function memberCells(member: Member, nowMs: number): string[] {
     sizeText(member.totalBytes),
     String(member.activeRequests),
     member.dataUrl,
+    member.publicUrl === member.dataUrl ? "same" : member.publicUrl,
   ];
 }
 

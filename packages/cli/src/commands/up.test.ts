@@ -27,7 +27,9 @@ test("dsm up is found by commands, keeps others off, stops in order and keeps it
     secret,
     http,
     storages,
+    publicUrls: storages,
     pid,
+    linkKeys: [expect.stringMatching(/^k1:[0-9a-f]{64}$/)],
   });
   expect((await stat(clusterPath)).mode & 0o777).toBe(0o600);
 
@@ -54,6 +56,18 @@ test("dsm up is found by commands, keeps others off, stops in order and keeps it
   expect(await again.exited).toBe(0);
 });
 
+test("dsm up delivers each group as it is told", async () => {
+  await using dir = await tempDir();
+  const delivery = ["--delivery", "proxy,g1=redirect"];
+  await using up = spawnDsm([...upArgs, "--demo", ...delivery], { cwd: dir.path });
+  const { demo, storages } = JSON.parse(await new Lines(up.stdout).next());
+  const answer = await fetch(demo.url);
+  expect([answer.status, storages]).toEqual([
+    200,
+    expect.arrayContaining([new URL(answer.url).origin]),
+  ]);
+});
+
 test("after kill -9 the next dsm up starts", async () => {
   await using dir = await tempDir();
   await using first = spawnDsm(upArgs, { cwd: dir.path });
@@ -73,6 +87,11 @@ test("what keeps it from starting is one line", async () => {
     dsm([...upArgs, "--data", "file"], { cwd: dir.path }),
     dsm([...upArgs, "--data", "c", "--catalog", "mysql://u:p@127.0.0.1:1/d"], { cwd: dir.path }),
     dsm(["up", "--data", "w", "--http", "0.0.0.0:0"], { cwd: dir.path }),
+    dsm(["up", "--data", "d", "--delivery", "g1=nowhere"], { cwd: dir.path }),
+    dsm(["up", "--data", "d", "--delivery", "auto,g1=redirect", "--http", "0.0.0.0:0"], {
+      cwd: dir.path,
+      env: { DSM_WRITE_KEY: "key" },
+    }),
   ]);
   expect(
     results.map(({ exit, out, err }) => [exit, out, err.trimEnd().split("\n").length]),
@@ -81,5 +100,8 @@ test("what keeps it from starting is one line", async () => {
     [1, "", 1],
     [5, "", 1],
     [2, "", 1],
+    [2, "", 1],
+    [2, "", 1],
   ]);
+  expect(results.at(-1)?.err).toContain("--public-url");
 });

@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { startCluster } from "@dsm/cluster";
 import { logLevelOf } from "@dsm/config";
 import { createLog } from "@dsm/log";
+import { showLinkKey } from "@dsm/protocol";
 import { defaultDataDir } from "../find-cluster.ts";
 import { untilAborted } from "../signals.ts";
 import { sayResult } from "../stdout.ts";
@@ -10,7 +11,7 @@ import { removeClusterFile, writeClusterFile } from "../cluster-file.ts";
 import { lockDataDir } from "../up/data-lock.ts";
 import { demoLines, uploadDemo } from "../up/demo.ts";
 import { clusterOptions, upArgs } from "../up/up-args.ts";
-import { keptSecret } from "../up/kept-secret.ts";
+import { keptLinkKeys, keptSecret } from "../up/kept-secret.ts";
 
 export const up = command({
   args: upArgs,
@@ -21,19 +22,30 @@ export const up = command({
     const log = createLog(logLevelOf(process.env, "warn"));
     await using stack = new AsyncDisposableStack();
     stack.use(await lockDataDir(dataDir));
+    const linkKeys = await keptLinkKeys(dataDir);
     const started = await startCluster({
       ...options,
       dataDir,
       secret: await keptSecret(dataDir),
+      linkKeys,
       log,
     });
     const cluster = stack.use(started);
     const { http, secret, trackerEndpoints: trackers } = cluster;
     const storages = cluster.storages.map((it) => it.running.dataUrl);
-    await writeClusterFile(dataDir, { trackers, secret, http, storages, pid: process.pid });
+    await writeClusterFile(dataDir, {
+      trackers,
+      secret,
+      http,
+      storages,
+      publicUrls: cluster.storages.map((it) => it.running.publicUrl),
+      pid: process.pid,
+      linkKeys: linkKeys.map(showLinkKey),
+    });
     try {
+      const linking = args.reads === "signed" ? linkKeys : undefined;
       const demo =
-        args.demo === true ? await uploadDemo(cluster.client(), http, signal) : undefined;
+        args.demo === true ? await uploadDemo(cluster.client(), http, linking, signal) : undefined;
       const ready = { ready: true, http, trackers, storages, pid: process.pid };
       await sayResult(json, demo === undefined ? ready : { ...ready, demo }, [
         `dsm is up at ${http}`,

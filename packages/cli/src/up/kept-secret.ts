@@ -2,6 +2,8 @@ import { randomBytes } from "node:crypto";
 import { access, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { readSecretFile } from "@dsm/config";
+import { type LinkKey, showLinkKey } from "@dsm/protocol";
+import { readLinkKeyFile } from "../url/link-key-file.ts";
 
 const secretBytes = 32;
 
@@ -9,10 +11,23 @@ const secretBytes = 32;
 export async function keptSecret(dataDir: string): Promise<string> {
   const path = join(dataDir, "secret");
   if (!(await exists(path))) {
-    const secret = randomBytes(secretBytes).toString("hex");
-    await writeFile(path, `${secret}\n`, { mode: 0o600, flag: "wx" });
+    await writeFile(path, `${newSecret()}\n`, { mode: 0o600, flag: "wx" });
   }
   return readSecretFile(path, "the data folder");
+}
+
+/** The keys of signed links, one a line; to rotate, a new one is put before the others. */
+export async function keptLinkKeys(dataDir: string): Promise<readonly LinkKey[]> {
+  const path = join(dataDir, "link-keys");
+  if (!(await exists(path))) {
+    const key = { id: "k1", secret: newSecret() };
+    await writeFile(path, `${showLinkKey(key)}\n`, { mode: 0o600, flag: "wx" });
+  }
+  return readLinkKeyFile(path, "the data folder");
+}
+
+function newSecret(): string {
+  return randomBytes(secretBytes).toString("hex");
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -1,5 +1,6 @@
 import type { ClusterOptions } from "@dsm/cluster";
-import { parseListenAddress } from "@dsm/config";
+import { type Deliveries, parseDeliveries, parseListenAddress } from "@dsm/config";
+import { DsmError, isLoopback } from "@dsm/protocol";
 import type { ArgsDef } from "../strict.ts";
 import { wholeNumber } from "../whole-number.ts";
 
@@ -22,12 +23,25 @@ export const upArgs = {
     valueHint: "URL",
     description: "The catalog. (Default: SQLite in the data folder)",
   },
+  delivery: {
+    type: "string",
+    valueHint: "MODE|GROUP=MODE,…",
+    default: "auto",
+    description: "How bytes reach clients: auto, local, redirect or proxy; also by group.",
+  },
+  reads: {
+    type: "enum",
+    options: ["public", "signed"],
+    default: "public",
+    description: "Who may read: everybody, or whoever has a signed link (dsm url).",
+  },
   demo: { type: "boolean", description: "Upload a sample clip and say how to play it." },
 } as const satisfies ArgsDef;
 
 type UpArgs = Readonly<
-  Record<"http" | "trackers" | "ids" | "groups" | "storages", string> & {
+  Record<"delivery" | "http" | "trackers" | "ids" | "groups" | "storages", string> & {
     catalog?: string | undefined;
+    reads: "public" | "signed";
   }
 >;
 
@@ -35,14 +49,28 @@ type UpArgs = Readonly<
 export function clusterOptions(args: UpArgs): Omit<ClusterOptions, "dataDir"> {
   const count = (name: "trackers" | "ids" | "groups" | "storages") =>
     wholeNumber(`--${name}`, args[name], 1, membersMax);
+  const http = parseListenAddress("--http", args.http);
+  const delivery = parseDeliveries("--delivery", args.delivery);
+  assertFollowable(http.hostname, delivery);
   const writeKey = process.env["DSM_WRITE_KEY"] || undefined;
   return {
-    http: parseListenAddress("--http", args.http),
+    http,
+    delivery,
     trackers: count("trackers"),
     ids: count("ids"),
     groups: count("groups"),
     storages: count("storages"),
+    reads: args.reads,
     ...(args.catalog === undefined ? {} : { catalogUrl: args.catalog }),
     ...(writeKey === undefined ? {} : { writeKey }),
   };
+}
+
+/** @throws DsmError USAGE where clients would be sent to what only this machine can reach */
+function assertFollowable(hostname: string, { others, byGroup }: Deliveries): void {
+  if (isLoopback(hostname) || ![others, ...byGroup.values()].includes("redirect")) return;
+  const what = `--delivery redirect: the storages of dsm up listen on 127.0.0.1, --http on ${hostname}`;
+  throw new DsmError("USAGE", what, {
+    remedy: "run dsm storage with --public-url for redirects, or choose another delivery",
+  });
 }

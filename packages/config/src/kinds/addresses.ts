@@ -1,4 +1,4 @@
-import { DsmError } from "@dsm/protocol";
+import { DsmError, parseAddressRange } from "@dsm/protocol";
 import { type Kind, type Reading, textKind } from "./kind.ts";
 
 export interface HostPort {
@@ -43,6 +43,17 @@ function readHostPort(written: string, minPort: number): Reading<HostPort> {
 export function showHostPort({ hostname, port }: HostPort): string {
   return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
 }
+
+/** An IP address, or all that begin with the same bits, as CIDR; kept as text. */
+export const addressRange: Kind<string> = textKind({
+  rule: "an IP address or a range of them, as in 10.0.0.7, 10.0.0.0/8 or fd00::/8",
+  hint: "ADDRESS[/BITS]",
+  read: (value) =>
+    parseAddressRange(value) === undefined
+      ? { fault: "it is neither an address nor a range" }
+      : { value },
+  show: (value) => value,
+});
 
 /** A URL of one of these protocols, each with its colon, written back as it came. */
 export function url(protocols: readonly string[], example: string): Kind<string> {

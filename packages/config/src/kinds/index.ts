@@ -1,4 +1,6 @@
-export { endpoint, listenAddress, url } from "./addresses.ts";
-export { list, mount } from "./lists.ts";
+export { addressRange, endpoint, listenAddress, url } from "./addresses.ts";
+export { deliveries } from "./delivery.ts";
+export { cacheControl, fieldName, origin } from "./http.ts";
+export { linkKey, list, mount } from "./lists.ts";
 export { duration, size } from "./measures.ts";
 export { bool, int, name, oneOf, path, text } from "./plain.ts";

@@ -1,4 +1,4 @@
-import { isName } from "@dsm/protocol";
+import { isName, type LinkKey, linkKeyRule, readLinkKey, showLinkKey } from "@dsm/protocol";
 import { type Kind, notA, type Reading, textKind } from "./kind.ts";
 
 const itemsMax = 256;
@@ -14,7 +14,8 @@ export function list<T>(item: Kind<T>, minItems: number): Kind<readonly T[]> {
       const reading = read(it as never);
       if ("fault" in reading) return { fault: `value ${index + 1} is wrong: ${reading.fault}` };
       const written = item.toText(reading.value);
-      if (seen.has(written)) return { fault: `it names ${JSON.stringify(written)} twice` };
+      // Not named: it may be a secret.
+      if (seen.has(written)) return { fault: `value ${index + 1} stands there before` };
       seen.add(written);
       values.push(reading.value);
     }
@@ -54,4 +55,12 @@ export const mount: Kind<Mount> = textKind({
     return { value: { group, folder } };
   },
   show: ({ group, folder }) => `${group}=${folder}`,
+});
+
+/** A key for signed links. */
+export const linkKey: Kind<LinkKey> = textKind({
+  rule: linkKeyRule,
+  hint: "ID:SECRET",
+  read: readLinkKey,
+  show: showLinkKey,
 });

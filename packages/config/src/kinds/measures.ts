@@ -1,3 +1,4 @@
+import { DsmError } from "@dsm/protocol";
 import { type Kind, notA, type Reading, textKind } from "./kind.ts";
 
 const durationUnits = new Map([
@@ -19,6 +20,15 @@ export function duration(minMs: number, maxMs: number = durationMaxMs): Kind<num
     read: (written) => readMeasure(written, durationUnits, minMs, maxMs),
     show: (value) => showMeasure(value, durationUnits),
   });
+}
+
+/** The value of a flag of its own as milliseconds. @throws DsmError USAGE */
+export function parseDuration(flag: string, written: string, minMs: number, maxMs: number): number {
+  const kind = duration(minMs, maxMs);
+  const reading = kind.fromText(written);
+  if ("value" in reading) return reading.value;
+  const message = `${flag}: ${JSON.stringify(written)} is wrong: ${reading.fault}`;
+  throw new DsmError("USAGE", message, { remedy: `give ${kind.rule}` });
 }
 
 const sizeUnits = new Map([

@@ -7,10 +7,13 @@ export interface CurlResult {
   readonly body: Buffer;
 }
 
-/** Runs curl as a process of its own, so that a server in this one can answer. */
+/**
+ * Runs curl as a process of its own, so that a server in this one can answer. It speaks HTTP/1.1
+ * unless told otherwise, and trusts any certificate.
+ */
 export async function curl(...args: string[]): Promise<CurlResult> {
   const report = "%{stderr}%{http_code}\n%{header_json}";
-  const command = ["curl", "-s", "--max-time", "15", "-w", report, ...args];
+  const command = ["curl", "-s", "-k", "--http1.1", "--max-time", "15", "-w", report, ...args];
   const process = Bun.spawn(command, { stdout: "pipe", stderr: "pipe" });
   const [body, said, exitCode] = await Promise.all([
     process.stdout.bytes(),

@@ -1,9 +1,10 @@
 import { connect, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
 import { until } from "@dsm/testkit";
 
 const keptMaxBytes = 64 * 1024;
 
-/** A bare TCP connection to a server, to say what no HTTP client would. */
+/** A bare connection to a server, in TLS where its URL says so, to say what no client would. */
 export class RawClient implements AsyncDisposable {
   readonly socket: Socket;
   receivedBytes = 0;
@@ -23,9 +24,17 @@ export class RawClient implements AsyncDisposable {
     });
   }
 
-  static async connect(server: { port: number }): Promise<RawClient> {
+  static async connect({ url }: { url: string }): Promise<RawClient> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const socket = connect({ port: server.port, host: "127.0.0.1" }, resolve);
+    const { protocol, hostname, port } = new URL(url);
+    const address = { host: hostname, port: Number(port) };
+    const socket =
+      protocol === "https:"
+        ? connectTls(
+            { ...address, ALPNProtocols: ["http/1.1"], rejectUnauthorized: false },
+            resolve,
+          )
+        : connect(address, resolve);
     socket.once("error", reject);
     const client = new RawClient(socket);
     await promise;
