@@ -7,7 +7,7 @@ const dsm = resolve(import.meta.dir, "../../bin/dsm");
 export interface Shape {
   /** `sqlite:…` in the data folder unless given. */
   readonly catalogUrl?: string;
-  readonly delivery?: "local" | "proxy";
+  readonly delivery?: "local" | "redirect" | "proxy";
   readonly trackers?: number;
   readonly storages?: number;
   readonly heartbeatInterval?: string;

@@ -3,6 +3,7 @@ import {
   assertUser,
   clusterSecret,
   type FileInfo,
+  limits,
   type ListPage,
   type Location,
   type RequestOf,
@@ -11,7 +12,9 @@ import {
 import { RpcPool, type RpcResult } from "@dsm/rpc";
 import { withAttempts } from "./attempts.ts";
 import { deleteFile, type DeleteRequest } from "./delete-file.ts";
-import { RangeReader } from "./read-range.ts";
+import type { ReadObserver } from "./read-observer.ts";
+import { type ReadContext, RangeReader } from "./read-range.ts";
+import { StorageRests } from "./storage-rests.ts";
 import { upload, type Uploaded, type UploadRequest } from "./upload.ts";
 
 export interface ClientOptions {
@@ -19,6 +22,11 @@ export interface ClientOptions {
   readonly trackers: readonly string[];
   readonly secret: string;
   readonly role?: "client" | "gateway";
+  /** With no byte of a read after this long, a second storage is asked; limits.hedgeAfterMs. */
+  readonly hedgeAfterMs?: number | undefined;
+  /** A storage that sends no byte of a read for this long is given up; limits.upstreamStallMs. */
+  readonly upstreamStallMs?: number | undefined;
+  readonly observer?: ReadObserver;
 }
 
 export interface OpenRequest {
@@ -45,13 +53,26 @@ export interface LocatedFile {
  */
 export class DsmClient implements AsyncDisposable {
   readonly #trackers: RpcPool;
+  readonly #rests = new StorageRests();
+  readonly #reads: ReadContext;
 
   constructor(options: ClientOptions) {
+    const { hedgeAfterMs = limits.hedgeAfterMs, upstreamStallMs = limits.upstreamStallMs } =
+      options;
+    const secret = clusterSecret(options.secret);
     this.#trackers = new RpcPool({
       endpoints: startingAnywhere(options.trackers),
       role: options.role ?? "client",
-      secret: clusterSecret(options.secret),
+      secret,
     });
+    this.#reads = {
+      secret,
+      hedgeAfterMs,
+      stallMs: upstreamStallMs,
+      rests: this.#rests,
+      observer: options.observer ?? {},
+      locate: (request) => this.#trackers.call("locate", request),
+    };
   }
 
   /** @throws DsmError FILE_EXISTS unless `overwrite` or `ifMatch` says otherwise, … */
@@ -81,7 +102,8 @@ export class DsmClient implements AsyncDisposable {
   /** The current version of a file and the storages that have it. */
   async locateFile(user: string, fileId: string, signal?: AbortSignal): Promise<LocatedFile> {
     assertNames({ user, fileId });
-    const location = await withAttempts(() => this.#ports.locateForRead(user, fileId), signal);
+    const locate = () => this.#reads.locate({ user, fileId, intent: "read" });
+    const location = await withAttempts(locate, signal);
     if (location.file === undefined) throw new TypeError("a located file has a version");
     return { file: location.file, location };
   }
@@ -105,7 +127,7 @@ export class DsmClient implements AsyncDisposable {
   ): Promise<AsyncGenerator<Uint8Array>> {
     const { file, location } = located;
     const { start = 0, endExclusive = file.sizeBytes, signal } = range;
-    const reader = new RangeReader(this.#ports, { file, start, endExclusive, signal }, location);
+    const reader = new RangeReader(this.#reads, { file, start, endExclusive, signal }, location);
     return reader.open();
   }
 
@@ -141,8 +163,7 @@ export class DsmClient implements AsyncDisposable {
   }
 
   readonly #ports = {
-    locateForRead: (user: string, fileId: string) =>
-      this.#trackers.call("locate", { user, fileId, intent: "read" }),
+    rests: this.#rests,
     locateForWrite: (user: string, fileId: string) =>
       this.#trackers.call("locate", { user, fileId, intent: "write" }),
     locateForDelete: (user: string, fileId: string) =>

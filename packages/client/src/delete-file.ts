@@ -3,6 +3,7 @@ import { withAttempts } from "./attempts.ts";
 import { FailedStorages } from "./failed-storages.ts";
 import { StallGuard } from "./stall-guard.ts";
 import { askStorage } from "./storage-http.ts";
+import type { StorageRests } from "./storage-rests.ts";
 
 export interface DeleteRequest {
   readonly user: string;
@@ -13,26 +14,27 @@ export interface DeleteRequest {
 }
 
 export interface DeletePorts {
+  readonly rests: StorageRests;
   locateForDelete(user: string, fileId: string): Promise<Location>;
 }
 
 /** @throws DsmError FILE_NOT_FOUND, PRECONDITION_FAILED, GROUP_UNAVAILABLE, … */
 export async function deleteFile(ports: DeletePorts, request: DeleteRequest): Promise<void> {
   const { user, fileId, ifMatch, signal } = request;
-  const failed = new FailedStorages();
+  const failed = new FailedStorages(ports.rests);
   let inDoubt = false;
   await withAttempts(async () => {
     const location = await ports.locateForDelete(user, fileId);
     const storage = failed.order(location)[0];
     if (storage === undefined) throw new DsmError("GROUP_UNAVAILABLE", "no storage was named");
-    using guard = new StallGuard(`storage ${storage.storageId}`, limits.upstreamStallMs, signal);
+    using guard = new StallGuard(`storage ${storage.storageId}`, limits.writeStallMs, signal);
     try {
       const headers = new Headers({ Authorization: `Bearer ${location.capability}` });
       if (ifMatch !== undefined) headers.set("If-Match", ifMatch);
       const init = { method: "DELETE", headers, signal: guard.signal };
       await askStorage(storage, mediaPath(user, fileId), init);
     } catch (error) {
-      failed.note(storage);
+      failed.note(storage, error);
       // An earlier try whose answer was lost may have done it: then gone is what was asked for.
       if (inDoubt && error instanceof DsmError && error.code === "FILE_NOT_FOUND") return;
       inDoubt = true;

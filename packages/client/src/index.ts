@@ -1,4 +1,5 @@
 export { type ClientOptions, DsmClient, type LocatedFile, type OpenRequest } from "./client.ts";
 export type { DeleteRequest } from "./delete-file.ts";
+export type { ReadObserver } from "./read-observer.ts";
 export type { Uploaded, UploadRequest } from "./upload.ts";
 export { bytesSource, fileSource, streamSource, type UploadSource } from "./upload-source.ts";

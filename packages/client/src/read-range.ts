@@ -1,16 +1,18 @@
 import {
+  type ClusterSecret,
   DsmError,
-  etagOf,
   type FileInfo,
   limits,
   type Location,
-  mediaPath,
   type StorageAddress,
 } from "@dsm/protocol";
 import { withAttempts } from "./attempts.ts";
-import { FailedStorages } from "./failed-storages.ts";
-import { StallGuard } from "./stall-guard.ts";
-import { askStorage, unreachable } from "./storage-http.ts";
+import { firstAnswer } from "./first-answer.ts";
+import { KnownStorages, type LocatePort } from "./known-storages.ts";
+import type { ReadObserver } from "./read-observer.ts";
+import { ReadRight } from "./read-right.ts";
+import { ReadWindow } from "./read-window.ts";
+import type { StorageRests } from "./storage-rests.ts";
 
 export interface RangeRequest {
   /** The version to read: no byte of another one is ever given. */
@@ -20,177 +22,197 @@ export interface RangeRequest {
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface ReadPorts {
-  locateForRead(user: string, fileId: string): Promise<Location>;
+/** What all reads of one client share. */
+export interface ReadContext extends LocatePort {
+  readonly secret: ClusterSecret;
+  readonly rests: StorageRests;
+  readonly observer: ReadObserver;
+  readonly hedgeAfterMs: number;
+  readonly stallMs: number;
 }
 
 /**
- * The bytes of a range of one version. When a storage dies or stalls in the middle, the next one
- * goes on at the same offset; the reader sees neither gap nor repeat.
+ * The bytes of a range of one version, asked for window by window, so that little is read in vain
+ * when the reader leaves. When a storage dies, stalls or answers nonsense, another one goes on at
+ * the same offset; the reader sees neither gap nor repeat.
  */
 export class RangeReader {
-  readonly #ports: ReadPorts;
+  readonly #context: ReadContext;
   readonly #request: RangeRequest;
-  readonly #failed = new FailedStorages();
-  #location: Location | undefined;
+  readonly #right: ReadRight;
+  readonly #storages: KnownStorages;
+  readonly #leaving = new AbortController();
+  readonly #onSignal = () => this.#leave(this.#request.signal?.reason);
+  /** Those that a storage has answered and whose bytes were not all handed over. */
+  readonly #windows = new Set<ReadWindow>();
+  #next: Promise<ReadWindow> | undefined;
+  /** The storage that answered last goes on, as long as it does well. */
+  #preferredId: string | undefined;
   #offset: number;
+  #isOver = false;
 
-  constructor(ports: ReadPorts, request: RangeRequest, location?: Location) {
-    this.#ports = ports;
+  constructor(context: ReadContext, request: RangeRequest, location?: Location) {
+    this.#context = context;
     this.#request = request;
-    this.#location = location;
+    const { file } = request;
+    this.#right = new ReadRight(context.secret, file);
+    this.#storages = new KnownStorages(context, file, this.#right, location);
     this.#offset = request.start;
   }
 
   /**
-   * Resolves when the first storage has answered, so that whoever can still say "not available"
+   * Resolves with the first bytes of a storage, so that whoever can still say "not available"
    * instead of a broken body does.
    * @throws DsmError PRECONDITION_FAILED when the file is another version by now,
    * GROUP_UNAVAILABLE, …
    */
   async open(): Promise<AsyncGenerator<Uint8Array>> {
-    if (this.#offset >= this.#request.endExclusive) return nothing();
-    return this.#body(await this.#connect());
+    const { endExclusive, signal } = this.#request;
+    signal?.throwIfAborted();
+    if (this.#offset >= endExclusive) return nothing();
+    signal?.addEventListener("abort", this.#onSignal, { once: true });
+    try {
+      const firstEnd = Math.min(this.#offset + limits.readWindowFirstBytes, endExclusive);
+      return this.#leavable(this.#body(await this.#open(this.#offset, firstEnd)));
+    } catch (error) {
+      this.#finish();
+      throw error;
+    }
   }
 
-  async *#body(first: Connection): AsyncGenerator<Uint8Array> {
-    let connection = first;
+  async *#body(first: ReadWindow): AsyncGenerator<Uint8Array> {
     try {
+      let window = first;
       for (;;) {
-        try {
-          yield* this.#drain(connection);
-          return;
-        } catch (error) {
-          if (!(error instanceof DsmError) || !error.retryable) throw error;
-          connection.close();
-          connection = await this.#connect();
+        for await (const piece of window.pieces()) {
+          this.#offset += piece.length;
+          this.#readAhead(window);
+          yield piece;
         }
+        this.#leaving.signal.throwIfAborted();
+        this.#windows.delete(window);
+        if (window.failure !== undefined) this.#failed(window, window.failure);
+        else this.#context.rests.answered(window.storage);
+        if (this.#offset >= this.#request.endExclusive) return;
+        window = await this.#after(window);
       }
     } finally {
-      // The reader may have left in the middle: what is upstream stops reading the disk at once.
-      connection.close();
+      this.#finish();
     }
   }
 
-  async *#drain(connection: Connection): AsyncGenerator<Uint8Array> {
-    try {
-      for await (const chunk of connection.chunks()) {
-        this.#offset += chunk.length;
-        if (this.#offset > this.#request.endExclusive) throw connection.lied("too many bytes");
-        yield chunk;
-      }
-      if (this.#offset < this.#request.endExclusive) throw connection.lied("the body ended early");
-    } catch (error) {
-      this.#failed.note(connection.storage);
-      throw error;
-    }
+  /** The rest of a window that failed, else the window behind it. */
+  #after(window: ReadWindow): Promise<ReadWindow> {
+    if (this.#offset < window.endExclusive) return this.#open(this.#offset, window.endExclusive);
+    const next = this.#next ?? this.#openBehind(window);
+    this.#next = undefined;
+    return next;
   }
 
-  #connect(): Promise<Connection> {
-    const { file, endExclusive, signal } = this.#request;
-    return withAttempts(async () => {
-      signal?.throwIfAborted();
-      const location = this.#location ?? (await this.#locate());
-      // Used once: the next try asks anew, for by then trackers know more.
-      this.#location = undefined;
-      const storage = this.#failed.order(location)[0];
-      if (storage === undefined) throw new DsmError("GROUP_UNAVAILABLE", "no storage was named");
+  /** Half a window is left: time to ask for the next one, so that the reader need not wait. */
+  #readAhead(window: ReadWindow): void {
+    const leftBytes = window.endExclusive - this.#offset;
+    if (this.#next !== undefined || leftBytes > window.sizeBytes / 2) return;
+    if (window.endExclusive >= this.#request.endExclusive) return;
+    this.#next = this.#openBehind(window);
+    // Whether it failed is told when its turn has come, if it comes.
+    this.#next.catch(() => {});
+  }
+
+  #openBehind({ endExclusive: start }: ReadWindow): Promise<ReadWindow> {
+    return this.#open(start, Math.min(start + limits.readWindowBytes, this.#request.endExclusive));
+  }
+
+  /** @throws DsmError when no storage that anybody knows of can serve it */
+  #open(start: number, endExclusive: number): Promise<ReadWindow> {
+    return withAttempts(async (number) => {
+      // The trackers may know more by now. If they cannot be asked, what was known must do.
+      const trackersError = number === 1 ? undefined : await this.#refreshStorages();
       try {
-        const range = { file, start: this.#offset, endExclusive };
-        return await Connection.open(storage, location.capability, range, signal);
+        return await this.#race(start, endExclusive);
       } catch (error) {
-        this.#failed.note(storage);
-        throw error;
+        throw trackersError ?? error;
       }
-    }, signal);
+    }, this.#leaving.signal);
   }
 
-  async #locate(): Promise<Location> {
-    const { file } = this.#request;
-    const location = await this.#ports.locateForRead(file.user, file.fileId);
-    if (location.file?.blobId === file.blobId) return location;
-    const shown = JSON.stringify(file.fileId);
-    throw new DsmError("PRECONDITION_FAILED", `${shown} was replaced while it was read`, {
-      remedy: "read it again from the start",
-    });
-  }
-}
-
-/** One answered request to one storage. */
-class Connection {
-  readonly storage: StorageAddress;
-  readonly #response: Response;
-  readonly #guard: StallGuard;
-  readonly #leave: AbortController;
-
-  private constructor(
-    storage: StorageAddress,
-    response: Response,
-    guard: StallGuard,
-    leave: AbortController,
-  ) {
-    this.storage = storage;
-    this.#response = response;
-    this.#guard = guard;
-    this.#leave = leave;
-  }
-
-  static async open(
-    storage: StorageAddress,
-    capability: string,
-    range: { file: FileInfo; start: number; endExclusive: number },
-    signal: AbortSignal | undefined,
-  ): Promise<Connection> {
-    const { file, start, endExclusive } = range;
-    const leave = new AbortController();
-    const outer = signal === undefined ? leave.signal : AbortSignal.any([leave.signal, signal]);
-    const what = `storage ${storage.storageId}`;
-    const guard = new StallGuard(what, limits.upstreamStallMs, outer);
+  /** @returns why it was not possible, if another try may mend that */
+  async #refreshStorages(): Promise<DsmError | undefined> {
     try {
-      const response = await askStorage(storage, mediaPath(file.user, file.fileId), {
-        headers: {
-          Authorization: `Bearer ${capability}`,
-          Range: `bytes=${start}-${endExclusive - 1}`,
-          "If-Match": etagOf(file.sha256),
-          "Accept-Encoding": "identity",
-        },
-        signal: guard.signal,
-      });
-      const connection = new Connection(storage, response, guard, leave);
-      const expected = `bytes ${start}-${endExclusive - 1}/${file.sizeBytes}`;
-      const got = response.headers.get("Content-Range");
-      if (got !== expected) throw connection.lied(`it sent range ${got} for ${expected}`);
-      return connection;
+      await this.#storages.refresh();
+      return undefined;
     } catch (error) {
-      guard[Symbol.dispose]();
-      leave.abort();
-      throw error;
+      return error instanceof DsmError && error.retryable ? error : undefined;
     }
   }
 
-  async *chunks(): AsyncGenerator<Uint8Array> {
-    if (this.#response.body === null) return;
-    try {
-      for await (const chunk of this.#response.body) {
-        // A reader that takes its time is no stall of the storage.
-        this.#guard.pause();
-        yield chunk;
-        this.#guard.touch();
-      }
-    } catch (cause) {
-      const { signal } = this.#guard;
-      if (signal.aborted) throw signal.reason;
-      throw unreachable(this.storage, cause);
+  async #race(start: number, endExclusive: number): Promise<ReadWindow> {
+    const { file } = this.#request;
+    const { rests, observer, hedgeAfterMs, stallMs } = this.#context;
+    const storages = rests.order(await this.#storages.all(), this.#preferredId);
+    const ask = (storage: StorageAddress) => {
+      const capability = this.#right.capability();
+      return new ReadWindow(storage, { file, start, endExclusive, capability, stallMs });
+    };
+    const { signal } = this.#leaving;
+    const window = await firstAnswer(storages, ask, {
+      hedgeAfterMs,
+      signal,
+      onHedge: (second) => observer.onHedge?.(second.storageId),
+      onFailed: (failed, error) => this.#failed(failed, error),
+      onSlow: (slow) => rests.failed(slow.storage, "TIMEOUT"),
+    });
+    this.#preferredId = window.storage.storageId;
+    this.#windows.add(window);
+    if (signal.aborted) window.close(signal.reason);
+    return window;
+  }
+
+  #failed(window: ReadWindow, error: DsmError): void {
+    const { rests, observer } = this.#context;
+    rests.failed(window.storage, error.code);
+    if (window.wasRefused) this.#right.refused(window.capability);
+    observer.onFailover?.(window.storage.storageId, error);
+  }
+
+  /** A reader who leaves while its next bytes are waited for need not wait for them. */
+  #leavable(body: AsyncGenerator<Uint8Array>): AsyncGenerator<Uint8Array> {
+    const leave = () => this.#leave(new DOMException("the reader left", "AbortError"));
+    return {
+      next: () => body.next(),
+      return: (value: unknown) => {
+        leave();
+        return body.return(value);
+      },
+      throw: (error: unknown) => {
+        leave();
+        return body.throw(error);
+      },
+      [Symbol.asyncIterator]() {
+        return this;
+      },
+      async [Symbol.asyncDispose]() {
+        await this.return(undefined);
+      },
+    };
+  }
+
+  #leave(reason: Error): void {
+    if (this.#isOver) return;
+    if (this.#offset < this.#request.endExclusive) {
+      const unreadBytes = this.#windows.values().reduce((sum, it) => sum + it.unreadBytes, 0);
+      this.#context.observer.onAbandoned?.(unreadBytes);
     }
+    this.#finish(reason);
   }
 
-  lied(why: string): DsmError {
-    return new DsmError("STORAGE_FAILED", `storage ${this.storage.storageId} failed: ${why}`);
-  }
-
-  close(): void {
-    this.#guard[Symbol.dispose]();
-    this.#leave.abort();
+  /** Whatever is still asked for is given up at once. */
+  #finish(reason: Error = new DOMException("the read is over", "AbortError")): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#request.signal?.removeEventListener("abort", this.#onSignal);
+    this.#leaving.abort(reason);
+    for (const window of this.#windows) window.close(reason);
   }
 }
 

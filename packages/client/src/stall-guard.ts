@@ -30,6 +30,12 @@ export class StallGuard implements Disposable {
     clearTimeout(this.#timer);
   }
 
+  /** Ends the work now. */
+  abort(reason: Error): void {
+    clearTimeout(this.#timer);
+    this.#controller.abort(reason);
+  }
+
   [Symbol.dispose](): void {
     clearTimeout(this.#timer);
   }

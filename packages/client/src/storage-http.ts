@@ -1,4 +1,4 @@
-import { DsmError, isErrorCode, type StorageAddress, systemErrorCode } from "@dsm/protocol";
+import { DsmError, isErrorCode, limits, type StorageAddress, systemErrorCode } from "@dsm/protocol";
 
 /**
  * One HTTP request to a storage's data port; every way to fail becomes a DsmError.
@@ -33,7 +33,7 @@ export function unreachable(storage: StorageAddress, cause: unknown): DsmError {
 /** The error that a problem JSON (RFC 9457) of a storage stands for. */
 async function errorOfResponse(storage: StorageAddress, response: Response): Promise<DsmError> {
   const what = `storage ${storage.storageId} answered ${response.status}`;
-  const problem: unknown = await response.json().catch(() => undefined);
+  const problem = await problemOf(response).catch(() => undefined);
   if (typeof problem === "object" && problem !== null && "code" in problem) {
     const { code } = problem;
     const detail = "detail" in problem ? String(problem.detail) : what;
@@ -42,4 +42,15 @@ async function errorOfResponse(storage: StorageAddress, response: Response): Pro
       return new DsmError(code, detail, { remedy });
   }
   return new DsmError(response.status >= 500 ? "STORAGE_FAILED" : "BAD_REQUEST", what);
+}
+
+/** @throws SyntaxError for what is no JSON, or is longer than any problem of ours */
+async function problemOf(response: Response): Promise<unknown> {
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const chunk of response.body ?? []) {
+    text += decoder.decode(chunk, { stream: true });
+    if (text.length > limits.problemMaxChars) break;
+  }
+  return JSON.parse(text);
 }

@@ -12,6 +12,7 @@ import { withAttempts } from "./attempts.ts";
 import { FailedStorages } from "./failed-storages.ts";
 import { StallGuard } from "./stall-guard.ts";
 import { askStorage } from "./storage-http.ts";
+import type { StorageRests } from "./storage-rests.ts";
 import type { UploadSource } from "./upload-source.ts";
 
 export interface UploadRequest {
@@ -37,6 +38,7 @@ export interface Uploaded {
 }
 
 export interface UploadPorts {
+  readonly rests: StorageRests;
   locateForWrite(user: string, fileId: string): Promise<Location>;
   stat(user: string, fileId: string): Promise<FileInfo>;
 }
@@ -51,7 +53,7 @@ const commitTimeoutMs = 30_000;
  */
 export async function upload(ports: UploadPorts, request: UploadRequest): Promise<Uploaded> {
   const { source, signal } = request;
-  const failed = new FailedStorages();
+  const failed = new FailedStorages(ports.rests);
   // The last try whose bytes were all sent, but whose answer was lost.
   let inDoubt: SentBytes | undefined;
   return withAttempts(
@@ -64,7 +66,7 @@ export async function upload(ports: UploadPorts, request: UploadRequest): Promis
       try {
         return await putOnce(request, storage, location.capability, sent);
       } catch (error) {
-        failed.note(storage);
+        failed.note(storage, error);
         if (inDoubt !== undefined && isRefusal(error)) {
           const own = await ownEarlierCommit(ports, request, inDoubt);
           if (own !== undefined) return own;
@@ -85,7 +87,7 @@ async function putOnce(
   sent: SentBytes,
 ): Promise<Uploaded> {
   const what = `upload of ${JSON.stringify(request.fileId)} to storage ${storage.storageId}`;
-  using guard = new StallGuard(what, limits.upstreamStallMs, request.signal);
+  using guard = new StallGuard(what, limits.writeStallMs, request.signal);
   const response = await askStorage(storage, mediaPath(request.user, request.fileId), {
     method: "PUT",
     headers: headersOf(request, capability),

@@ -1,5 +1,12 @@
 import { DsmClient } from "@dsm/client";
-import { notTaken, type PolicyOptions, type RequestInfo, servingPolicy } from "@dsm/delivery";
+import {
+  notTaken,
+  openTls,
+  type PolicyOptions,
+  type RequestInfo,
+  servingPolicy,
+  type TlsPaths,
+} from "@dsm/delivery";
 import type { Log } from "@dsm/log";
 import { clusterSecret, type LinkKey, LinkKeys } from "@dsm/protocol";
 import { Hono } from "hono";
@@ -21,9 +28,11 @@ import { routeOf } from "./routes.ts";
 import { StorageHealth } from "./storage-health.ts";
 import { TrustedProxies } from "./trusted-proxies.ts";
 
-export interface GatewayOptions extends PolicyOptions {
+export interface GatewayOptions extends PolicyOptions, TlsPaths {
   readonly hostname: string;
   readonly port: number;
+  /** HTTP/3 as well; needs TLS. */
+  readonly http3?: boolean;
   readonly trackers: readonly string[];
   readonly secret: string;
   readonly delivery: DeliveryMode | Deliveries;
@@ -74,68 +83,70 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const proxies = new TrustedProxies(options.trustedProxies ?? []);
   const reads = readAccess({ mode: options.reads ?? "public", keys, proxies, access });
   const { hedgeAfterMs, upstreamStallMs } = options;
+  const metrics = new GatewayMetrics();
   const client = new DsmClient({
     trackers,
     secret,
     role: "gateway",
     hedgeAfterMs,
     upstreamStallMs,
+    observer: metrics,
   });
-  const metrics = new GatewayMetrics();
   const delivery = deliveryFor(options.delivery, options.mounts);
-  try {
-    // The app needs its front to tell it which bodies it may give, and the front needs the app.
-    const front: Front = await Front.open({
-      engine: engineFor(options),
-      hostname,
-      port,
-      fetch: (request, info) => metrics.measure(request, () => app.fetch(request, info)),
-      cors: { origins: options.corsOrigins ?? ["*"], routeOf },
-      onFault: (err) => log.warn({ err }, "gateway: request failed"),
-      ...(options.reusePort === undefined ? {} : { reusePort: options.reusePort }),
-    });
-    const files = new LocatedFiles({ ...options, client, metrics });
-    const hot = new HotFiles({
-      maxBytes: options.hotCacheBytes,
-      fileMaxBytes: options.hotFileMaxBytes,
-      metrics,
-    });
-    const app = gatewayApp({
-      client,
-      access,
-      reads,
-      links: { keys, proxies, publicUrl: options.publicUrl },
-      files,
-      hot,
-      given: new GivenVersions(),
-      proxies,
-      delivery,
-      redirector: new Redirector({
-        secret: clusterSecret(secret),
-        ttlMs: options.redirectTtlMs ?? redirectTtlDefaultMs,
-        health: new StorageHealth(),
-      }),
-      front,
-      metrics,
-      policy: servingPolicy(options),
-    });
-    return new Gateway(front, client, files);
-  } catch (error) {
-    await client.close();
-    throw error;
-  }
+  await using cleanup = new AsyncDisposableStack();
+  cleanup.defer(() => client.close());
+  const tls = cleanup.use(await openTls(options, log));
+  // The app needs its front to tell it which bodies it may give, and the front needs the app.
+  const front: Front = await Front.open({
+    engine: engineFor(options),
+    tls,
+    http3: options.http3 ?? false,
+    hostname,
+    port,
+    fetch: (request, info) => metrics.measure(request, () => app.fetch(request, info)),
+    cors: { origins: options.corsOrigins ?? ["*"], routeOf },
+    onFault: (err) => log.warn({ err }, "gateway: request failed"),
+    ...(options.reusePort === undefined ? {} : { reusePort: options.reusePort }),
+  });
+  const files = new LocatedFiles({ ...options, client, metrics });
+  const hot = new HotFiles({
+    maxBytes: options.hotCacheBytes,
+    fileMaxBytes: options.hotFileMaxBytes,
+    metrics,
+  });
+  const app = gatewayApp({
+    client,
+    access,
+    reads,
+    links: { keys, proxies, publicUrl: options.publicUrl },
+    files,
+    hot,
+    given: new GivenVersions(),
+    proxies,
+    delivery,
+    redirector: new Redirector({
+      secret: clusterSecret(secret),
+      ttlMs: options.redirectTtlMs ?? redirectTtlDefaultMs,
+      health: new StorageHealth(),
+    }),
+    front,
+    metrics,
+    policy: servingPolicy(options),
+  });
+  return new Gateway(front, files, cleanup.move());
 }
 
 export class Gateway implements AsyncDisposable {
   readonly #front: Front;
-  readonly #client: DsmClient;
   readonly #files: LocatedFiles;
+  /** What the front needs to the end. */
+  readonly #rest: AsyncDisposable;
 
   /** Use startGateway. */
-  constructor(front: Front, client: DsmClient, files: LocatedFiles) {
+  constructor(front: Front, files: LocatedFiles, rest: AsyncDisposable) {
     this.#front = front;
-    this.#client = client;
     this.#files = files;
+    this.#rest = rest;
   }
 
   /** To be called before a change of a file that this process knows of is acknowledged. */
@@ -154,13 +165,13 @@ export class Gateway implements AsyncDisposable {
   /** Takes no new connections, and closes when what is under way has ended. */
   async drain(): Promise<void> {
     await this.#front.drain(drainTimeoutMs);
-    await this.#client.close();
+    await this.#rest[Symbol.asyncDispose]();
   }
 
   /** Stops at once, as if the process had died. */
   async kill(): Promise<void> {
     this.#front.kill();
-    await this.#client.close();
+    await this.#rest[Symbol.asyncDispose]();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -64,7 +64,7 @@ export async function readMedia(
     return redirector.respond(located, grant, download);
   }
   const root = way.kind === "local" ? way.root : undefined;
-  return respond(plan, sourceOf(options, located, root, request.signal));
+  return respond(plan, sourceOf(options, located, root, { request, info }));
 }
 
 function lookAt(
@@ -80,12 +80,17 @@ function lookAt(
 /** Never opened. */
 const noBytes: BodySource = { open: () => "" };
 
+interface Asked {
+  readonly request: Request;
+  readonly info: RequestInfo;
+}
+
 /** Memory for what is small, else the mounted file system, else a storage. */
 function sourceOf(
   options: MediaReadsOptions,
   located: LocatedFile,
   root: string | undefined,
-  signal: AbortSignal,
+  { request: { signal }, info }: Asked,
 ): BodySource {
   const { hot, metrics } = options;
   const { file } = located;
@@ -95,7 +100,7 @@ function sourceOf(
     return hot.source(file, mounted ?? upstreamSource(options, located, signal));
   }
   metrics.deliveries.inc({ from: mounted === undefined ? "proxy" : "local" });
-  return mounted ?? proxySource(options, located, signal);
+  return mounted ?? proxySource(options, located, signal, info);
 }
 
 /** The bytes of a storage, and of another one when that dies in the middle. */
@@ -114,11 +119,12 @@ function proxySource(
   options: MediaReadsOptions,
   located: LocatedFile,
   signal: AbortSignal,
+  info: RequestInfo,
 ): BodySource {
   const upstream = upstreamSource(options, located, signal);
   return {
     async open(start, endExclusive) {
-      await options.front.assertKeepsLength();
+      await options.front.assertKeepsLength(info);
       return upstream.open(start, endExclusive);
     },
   };

@@ -1,3 +1,4 @@
+import type { ReadObserver } from "@dsm/client";
 import { DsmError } from "@dsm/protocol";
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 
@@ -6,7 +7,7 @@ import { Counter, Gauge, Histogram, Registry } from "prom-client";
  * what Prometheus calls the instance tells them apart. Units stand in the names, as Prometheus
  * has them: bytes and seconds.
  */
-export class GatewayMetrics {
+export class GatewayMetrics implements ReadObserver {
   readonly #registry = new Registry();
   readonly #in = { registers: [this.#registry] };
 
@@ -84,6 +85,19 @@ export class GatewayMetrics {
       count(DsmError.from(error, "a request").http);
       throw error;
     }
+  }
+
+  onAbandoned(unreadBytes: number): void {
+    this.abandoned.inc();
+    this.abandonedBytes.inc(unreadBytes);
+  }
+
+  onHedge(): void {
+    this.hedges.inc();
+  }
+
+  onFailover(): void {
+    this.failovers.inc();
   }
 
   /** In the text format of Prometheus. */

@@ -1,0 +1,64 @@
+import {
+  DsmError,
+  type FileInfo,
+  type Location,
+  type RequestOf,
+  type StorageAddress,
+} from "@dsm/protocol";
+import type { ReadRight } from "./read-right.ts";
+
+export interface LocatePort {
+  locate(request: RequestOf<"locate">): Promise<Location>;
+}
+
+/** The storages that have one version, as one reader of it knows them. */
+export class KnownStorages {
+  readonly #port: LocatePort;
+  readonly #file: FileInfo;
+  readonly #right: ReadRight;
+  #storages: readonly StorageAddress[] | undefined;
+
+  constructor(port: LocatePort, file: FileInfo, right: ReadRight, location?: Location) {
+    this.#port = port;
+    this.#file = file;
+    this.#right = right;
+    if (location !== undefined) this.#learn(location);
+  }
+
+  /**
+   * Those that are known; a tracker is asked where none are.
+   * @throws DsmError PRECONDITION_FAILED when the file is another version by now, …
+   */
+  async all(): Promise<readonly StorageAddress[]> {
+    return this.#storages ?? (await this.#locate());
+  }
+
+  /**
+   * Asks a tracker which storages of the group live now. By user and not by file: whoever was let
+   * in to this version may read on when it was replaced or deleted.
+   * @throws DsmError GROUP_UNAVAILABLE, …; the storages that were known stay so
+   */
+  async refresh(): Promise<void> {
+    if (this.#storages === undefined) return;
+    const { user, group } = this.#file;
+    const location = await this.#port.locate({ user, intent: "read" });
+    if (location.group === group) this.#learn(location);
+  }
+
+  async #locate(): Promise<readonly StorageAddress[]> {
+    const { user, fileId, blobId } = this.#file;
+    const location = await this.#port.locate({ user, fileId, intent: "read" });
+    if (location.file?.blobId !== blobId) {
+      const what = `${JSON.stringify(fileId)} was replaced before it was read`;
+      throw new DsmError("PRECONDITION_FAILED", what, {
+        remedy: "read the version that it is now",
+      });
+    }
+    return this.#learn(location);
+  }
+
+  #learn(location: Location): readonly StorageAddress[] {
+    this.#right.grant(location);
+    return (this.#storages = location.storages);
+  }
+}
