@@ -36,6 +36,10 @@ export interface ClusterOptions {
   readonly catalogUrl?: string;
   /** Made anew unless given. */
   readonly secret?: string;
+  /** PEM files for TLS on the gateway; both or none. */
+  readonly tlsCert?: string | undefined;
+  readonly tlsKey?: string | undefined;
+  readonly http3?: boolean;
   readonly delivery?: DeliveryMode | Deliveries;
   readonly redirectTtlMs?: number;
   readonly writeKey?: string;
@@ -125,7 +129,7 @@ export class Cluster implements AsyncDisposable {
     this.gateway = this.#gateway();
   }
 
-  /** Where the gateway is, as `http://host:port`. */
+  /** Where the gateway is, as `http://host:port`, or `https://` with TLS. */
   get http(): string {
     return this.gateway.running.url;
   }
@@ -242,6 +246,9 @@ export class Cluster implements AsyncDisposable {
       startGateway({
         hostname: http.hostname,
         port,
+        tlsCert: this.#options.tlsCert,
+        tlsKey: this.#options.tlsKey,
+        http3: this.#options.http3 ?? false,
         trackers: this.trackerEndpoints,
         secret: this.secret,
         delivery,

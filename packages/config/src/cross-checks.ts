@@ -12,8 +12,11 @@ type Loaded = Readonly<Record<string, unknown>>;
 export function assertFits(role: ConfigRole, loaded: Loaded, placeOf: (key: string) => string) {
   if (role === "gateway") assertGuarded(loaded, placeOf);
   if (role === "gateway") assertSignable(loaded, placeOf);
+  if (role === "gateway" || role === "storage") assertPair(loaded, placeOf);
+  if (role === "gateway") assertSecured(loaded, placeOf);
   if (role === "storage") assertReachable(loaded, placeOf);
   if (role === "storage") assertPublic(loaded, placeOf);
+  if (role === "storage") assertEncrypted(loaded, placeOf);
 }
 
 // Design, section 6, invariant 7: open mode exists for loopback only.
@@ -38,6 +41,25 @@ function assertSignable({ reads, linkKeys }: Loaded, placeOf: (key: string) => s
   });
 }
 
+function assertPair({ tlsCert, tlsKey }: Loaded, placeOf: (key: string) => string): void {
+  if ((tlsCert === undefined) === (tlsKey === undefined)) return;
+  const [given, lacking, flag] =
+    tlsKey === undefined
+      ? ["tlsCert", "key", "--tls-key, DSM_TLS_KEY or tls_key"]
+      : ["tlsKey", "certificate", "--tls-cert, DSM_TLS_CERT or tls_cert"];
+  throw new DsmError("BAD_CONFIG", `${placeOf(given)}: TLS needs a ${lacking} as well`, {
+    remedy: `set ${flag}`,
+  });
+}
+
+/** RFC 9114, section 3.1: HTTP/3 is for https alone. */
+function assertSecured({ http3, tlsCert }: Loaded, placeOf: (key: string) => string): void {
+  if (http3 !== true || tlsCert !== undefined) return;
+  throw new DsmError("BAD_CONFIG", `${placeOf("http3")}: HTTP/3 needs TLS`, {
+    remedy: "set --tls-cert and --tls-key, or leave HTTP/3 out",
+  });
+}
+
 function assertReachable({ listen, dataUrl }: Loaded, placeOf: (key: string) => string): void {
   const address = listen as HostPort;
   if (dataUrl !== undefined || !isWildcard(address.hostname)) return;
@@ -54,6 +76,19 @@ function assertPublic(loaded: Loaded, placeOf: (key: string) => string): void {
   }
   if (publicUrl !== undefined || !isWildcard(address.hostname)) return;
   throw noDestination(placeOf("publicListen"), address, "public");
+}
+
+/** Where the data port itself speaks TLS, whoever is told of it must know. */
+function assertEncrypted(
+  { tlsCert, publicListen, dataUrl }: Loaded,
+  placeOf: (key: string) => string,
+): void {
+  if (tlsCert === undefined || publicListen !== undefined) return;
+  if (dataUrl === undefined || (dataUrl as string).startsWith("https:")) return;
+  const what = `${placeOf("dataUrl")}: the data port speaks TLS, and ${String(dataUrl)} does not`;
+  throw new DsmError("BAD_CONFIG", what, {
+    remedy: "begin it with https://, or give TLS a port of its own with --public-listen",
+  });
 }
 
 function noDestination(place: string, address: HostPort, side: "data" | "public"): DsmError {

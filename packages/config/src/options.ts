@@ -1,12 +1,10 @@
-import { logLevels } from "@dsm/log";
 import { limits } from "@dsm/protocol";
+import { commonOptions } from "./common-options.ts";
 import {
   addressRange,
-  cacheControl,
+  bool,
   deliveries,
   duration,
-  endpoint,
-  fieldName,
   int,
   linkKey,
   list,
@@ -20,14 +18,9 @@ import {
   text,
   url,
 } from "./kinds/index.ts";
-import { configRoles, optional, required, shared, withDefault } from "./option.ts";
+import { optional, required, shared, withDefault } from "./option.ts";
 
-const secret = text(`at least ${limits.secretMinChars} characters`, "SECRET");
 const httpUrl = url(["http:", "https:"], "http://10.0.0.5:7800");
-const catalogUrl = url(
-  ["sqlite:", "mysql:", "mariadb:"],
-  "sqlite:/var/lib/dsm/catalog.db or mysql://dsm:password@10.0.0.1:3306/dsm",
-);
 const workersMax = 64;
 const localhost = (port: number) => ({ hostname: "127.0.0.1", port });
 
@@ -43,69 +36,7 @@ const workers = withDefault(
  * written form carries its unit, so the unit is left out of the written name.
  */
 export const options = {
-  common: {
-    trackers: shared(
-      ["storage", "gateway", "client"],
-      required(
-        list(endpoint, 1),
-        ["10.0.0.1:7600", "10.0.0.2:7600"],
-        "Every tracker. Storages report to all of them; clients ask any one and move on.",
-        { flag: "--tracker" },
-      ),
-    ),
-    idServers: shared(
-      ["storage"],
-      required(list(endpoint, 1), ["10.0.0.1:7700"], "The ID servers, any number, all equal."),
-    ),
-    catalog: shared(
-      ["tracker", "id", "storage", "client"],
-      required(
-        catalogUrl,
-        "mysql://dsm:password@10.0.0.1:3306/dsm",
-        "The SQL catalog. SQLite serves one machine, MySQL-protocol servers several.",
-      ),
-    ),
-    secret: shared(
-      configRoles,
-      optional(
-        secret,
-        "put-the-output-of-openssl-rand-hex-32-here",
-        "The cluster secret, the same everywhere. Set this or the secret file, not both.",
-        { confidential: true },
-      ),
-    ),
-    secretFile: shared(
-      configRoles,
-      optional(
-        path,
-        "/etc/dsm/secret",
-        "A file with the cluster secret, readable by its owner alone.",
-      ),
-    ),
-    cacheControl: shared(
-      ["storage", "gateway"],
-      withDefault(
-        cacheControl,
-        "no-cache",
-        "The Cache-Control of media. `no-cache` lets caches keep them and makes them ask each " +
-          "time, so that an overwrite is seen at once. Where reading needs a right, only a value " +
-          "with `private` or `no-store` is used, and `private, no-cache` instead of any other.",
-      ),
-    ),
-    vary: shared(
-      ["storage", "gateway"],
-      withDefault(
-        list(fieldName, 0),
-        [],
-        "What Vary names on media, for a CDN or proxy in front that answers by these request " +
-          "headers. CORS adds `Origin` by itself where it matters.",
-      ),
-    ),
-    logLevel: shared(
-      configRoles,
-      withDefault(oneOf(logLevels), "info", "What is logged, as JSON lines on stderr."),
-    ),
-  },
+  common: commonOptions,
   tracker: {
     listen: withDefault(listenAddress, localhost(7600), "Where the tracker listens."),
     heartbeatIntervalMs: withDefault(
@@ -180,6 +111,12 @@ export const options = {
   },
   gateway: {
     http: withDefault(listenAddress, localhost(8080), "Where the public HTTP port listens."),
+    http3: withDefault(
+      bool,
+      false,
+      "HTTP/3 as well, over UDP on the same port; experimental, and needs TLS. What it cannot " +
+        "send with its exact length, as proxied files, is sent back to HTTP/2.",
+    ),
     delivery: withDefault(
       deliveries,
       { others: "auto", byGroup: new Map() },

@@ -1,6 +1,8 @@
 import type { Http2ServerRequest } from "node:http2";
 import { DsmError } from "@dsm/protocol";
+import { fetchRequest } from "./fetch-request.ts";
 import { guardedUpload } from "./guarded-upload.ts";
+import { assertHost } from "./host-check.ts";
 
 /**
  * A request of node:http2 as a fetch Request.
@@ -14,7 +16,9 @@ export function h2RequestOf(
   stallTimeoutMs: number,
 ): Request {
   const { method } = incoming;
-  const url = URL.parse(`https://${incoming.authority || incoming.headers.host}${incoming.url}`);
+  const host = incoming.authority || incoming.headers.host || "";
+  assertHost(host);
+  const url = URL.parse(`https://${host}${incoming.url}`);
   if (url === null || !incoming.url.startsWith("/")) {
     throw new DsmError("BAD_REQUEST", "the path and the authority of the request make no URL", {
       remedy: "send a path and the name of a host",
@@ -22,13 +26,9 @@ export function h2RequestOf(
   }
   const init = { method, headers: headersOf(incoming.rawHeaders), signal };
   const hasBody = method !== "GET" && method !== "HEAD" && !incoming.stream.endAfterHeaders;
-  try {
-    if (!hasBody) return new Request(url.href, init);
-    const request = new Request(url.href, { ...init, body: bodyOf(incoming) });
-    return guardedUpload(request, stallTimeoutMs);
-  } catch (cause) {
-    throw new DsmError("METHOD_NOT_ALLOWED", `${method} is not served here`, { cause });
-  }
+  if (!hasBody) return fetchRequest(url.href, init);
+  const request = fetchRequest(url.href, { ...init, body: bodyOf(incoming) });
+  return guardedUpload(request, stallTimeoutMs);
 }
 
 /** RFC 9113, section 8.3: names with a colon are the request line. */

@@ -1,10 +1,12 @@
 import { DsmError, systemErrorCode } from "@dsm/protocol";
 import { type CorsOptions, withCors } from "./cors.ts";
 import type { EngineOptions, FetchHandler, HttpServer, RequestInfo } from "./engine.ts";
+import { withHost } from "./host-check.ts";
 import { problemResponse } from "./problem.ts";
 import { serveBySendfile } from "./sendfile-engine.ts";
 import { serveByStream } from "./stream-engine.ts";
 import { serveByTls } from "./tls-engine.ts";
+import { serveWithH3 } from "./tls-with-h3.ts";
 import type { TlsPair } from "./tls-files.ts";
 import { shownRequest } from "./shown-request.ts";
 
@@ -17,6 +19,8 @@ export interface HttpServerOptions {
   readonly engine: "sendfile" | "stream";
   /** Serves HTTP/2 and HTTP/1.1 over TLS; without it HTTP/1.1 in clear text. */
   readonly tls?: TlsPair | undefined;
+  /** Serves HTTP/3 too, on the same port over UDP. Needs TLS. */
+  readonly http3?: boolean;
   readonly hostname: string;
   /** 0 for any free one. */
   readonly port: number;
@@ -50,7 +54,8 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
     onFault,
   };
   try {
-    if (options.tls !== undefined) return await serveByTls(engineOptions, options.tls);
+    const { tls, http3 = false } = options;
+    if (tls !== undefined) return await (http3 ? serveWithH3 : serveByTls)(engineOptions, tls);
     return await (options.engine === "sendfile"
       ? serveBySendfile(engineOptions)
       : serveByStream(engineOptions));
@@ -66,7 +71,7 @@ async function answer(
   onFault: (error: DsmError) => void,
 ): Promise<Response> {
   try {
-    return await fetch(request, info);
+    return await fetch(withHost(request), info);
   } catch (thrown) {
     const error = DsmError.from(thrown, shownRequest(request.method, request.url));
     if (error.http >= 500) onFault(error);

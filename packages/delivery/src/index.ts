@@ -13,3 +13,5 @@ export * from "./respond.ts";
 export { notTaken, type Route } from "./route.ts";
 export type { FetchHandler, HttpServer, RequestInfo } from "./engine.ts";
 export { type HttpServerOptions, serveHttp } from "./http-server.ts";
+export type { TlsFiles } from "./tls-files.ts";
+export { openTls, type TlsPaths } from "./tls-paths.ts";

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { DsmError } from "@dsm/protocol";
+import { fetchRequest } from "./fetch-request.ts";
 
 /**
  * A request of node:http as a fetch Request.
@@ -15,11 +16,7 @@ export function requestOf(
   const url = urlOf(incoming, scheme);
   const init = { method, headers: headersOf(incoming.rawHeaders), signal };
   const hasBody = method !== "GET" && method !== "HEAD" && announcesBody(incoming);
-  try {
-    return new Request(url, hasBody ? { ...init, body: bodyOf(incoming) } : init);
-  } catch (cause) {
-    throw new DsmError("METHOD_NOT_ALLOWED", `${method} is not served here`, { cause });
-  }
+  return fetchRequest(url, hasBody ? { ...init, body: bodyOf(incoming) } : init);
 }
 
 function urlOf(incoming: IncomingMessage, scheme: string): string {
@@ -33,7 +30,7 @@ function urlOf(incoming: IncomingMessage, scheme: string): string {
   }
   // RFC 9112, section 3.2.2: a server must accept the absolute form too.
   const isAbsolute = /^https?:\/\//i.test(target);
-  const text = isAbsolute ? target : `${scheme}://${host ?? "localhost"}${target}`;
+  const text = isAbsolute ? target : `${scheme}://${host || "localhost"}${target}`;
   const url = isAbsolute || target.startsWith("/") ? URL.parse(text) : null;
   if (url !== null) return url.href;
   throw new DsmError("BAD_REQUEST", "the request target and the Host header make no URL", {
@@ -49,9 +46,18 @@ function headersOf(rawHeaders: readonly string[]): Headers {
   return headers;
 }
 
-/** RFC 9112, section 6.3: only these two announce the body of a request. */
+/**
+ * RFC 9112, section 6.3: only these two announce the body of a request.
+ * @throws DsmError BAD_REQUEST for a transfer coding that would have to be undone (section 6.1)
+ */
 function announcesBody(incoming: IncomingMessage): boolean {
   const { headers } = incoming;
+  const coding = headers["transfer-encoding"];
+  if (coding !== undefined && coding.trim().toLowerCase() !== "chunked") {
+    throw new DsmError("BAD_REQUEST", "no transfer coding but chunked is understood", {
+      remedy: "send the bytes of the file as they are",
+    });
+  }
   return headers["transfer-encoding"] !== undefined || headers["content-length"] !== undefined;
 }
 

@@ -44,7 +44,7 @@ describe.each([false, true])("TLS (reusePort %p)", (reusePort) => {
     };
     expect(await agreed("h2", "http/1.1")).toBe("h2");
     expect(await agreed("http/1.1")).toBe("http/1.1");
-    expect(agreed("spdy/3")).rejects.toThrow(/ALPN|APPLICATION_PROTOCOL/);
+    await expect(agreed("spdy/3")).rejects.toThrow(/ALPN|APPLICATION_PROTOCOL/);
     const unnamed = await curl("--no-alpn", `${server.url}/x`);
     expect([unnamed.status, unnamed.body.toString()]).toEqual([200, `${server.url}/x`]);
   });

@@ -33,7 +33,12 @@ export async function serveByTls(options: EngineOptions, tls: TlsPair): Promise<
   const doorstep = new Doorstep();
   const http = createHttp(options, tls.current, connections, sessions);
   http.on("connection", (socket) => doorstep.add(socket));
-  http.on("session", (session) => sessions.add(session, doorstep.cutterOf(session.socket)));
+  http.on("session", (session) => {
+    sessions.add(session, doorstep.cutterOf(session.socket));
+    // That of the connection, which Bun 1.4.5 fills up as bytes come. With twice as much here it
+    // would not fill up those of streams any more.
+    session.setLocalWindowSize(limits.h2UploadWindowBytes);
+  });
   const unwatch = tls.onChange((pair) => http.setSecureContext(secureContext(pair)));
   const door: Door = options.reusePort ? sharedDoor(http) : http;
   door.maxConnections = limits.connectionsPerServerMax;
@@ -94,12 +99,13 @@ function createHttp(
     settings: {
       maxConcurrentStreams: limits.h2StreamsPerConnectionMax,
       maxHeaderListSize: limits.headersMaxBytes,
+      initialWindowSize: limits.h2UploadWindowBytes,
     },
   });
   http.on("request", (incoming, outgoing) => {
     if (outgoing instanceof Http2ServerResponse) answerH2(options, incoming, outgoing, sessions);
     // With allowHTTP1 both kinds of requests come this way, which the types do not tell.
-    else answerH1(options, incoming as never, outgoing as never, connections);
+    else answerH1(options, incoming as never, outgoing, connections);
   });
   http.on("secureConnection", (socket: TLSSocket) => {
     if (socket.alpnProtocol !== "h2") connections.add(socket);

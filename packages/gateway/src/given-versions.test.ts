@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { type FileInfo, limits } from "@dsm/protocol";
-import { continuesBlindly, GivenVersions, type Reader } from "./given-versions.ts";
+import { blindness, GivenVersions, type Reader } from "./given-versions.ts";
 
 const ann: Reader = { address: "10.0.0.1", userAgent: "wget" };
 const version = (number: number, fileId = "f") =>
@@ -43,16 +43,18 @@ describe("the versions that readers were given", () => {
 });
 
 test.each([
-  ["bytes=5-", {}, true],
-  ["bytes=-5", {}, true],
-  ["BYTES=1-2,0-0", {}, true],
-  ["bytes=0-", {}, false],
-  ["bytes=00-9", {}, false],
-  ["bytes=5-", { "if-range": '"a"' }, false],
-  ["bytes=5-", { "if-match": '"a"' }, false],
-  [undefined, {}, false],
-])("%p with %p continues blindly: %p", (range, others, expected) => {
+  ["bytes=5-", {}, "resume"],
+  ["Bytes=5- ", {}, "resume"],
+  ["bytes=-5", {}, "part"],
+  ["bytes=5-9", {}, "part"],
+  ["BYTES=1-2,0-0", {}, "part"],
+  ["bytes=0-", {}, undefined],
+  ["bytes=00-9", {}, undefined],
+  ["bytes=5-", { "if-range": '"a"' }, undefined],
+  ["bytes=5-", { "if-match": '"a"' }, undefined],
+  [undefined, {}, undefined],
+] as const)("%p with %p is blind: %p", (range, others, expected) => {
   const headers = new Headers(others);
   if (range !== undefined) headers.set("range", range);
-  expect(continuesBlindly(headers)).toBe(expected);
+  expect(blindness(headers)).toBe(expected);
 });

@@ -10,12 +10,11 @@ export interface Reader {
 /**
  * Which version of a file each reader was last given bytes of. `wget -c`, `curl -C -` and players
  * on FFmpeg ask for the rest of a file by Range alone, without If-Range: when it was overwritten
- * meanwhile they would join the head of one version to the tail of another. A server may ignore
- * Range at any time (RFC 9110, section 14.2), so they are answered with the whole new version, by
- * which they notice. docs/design/2026-11-22-readers-without-if-range.md
+ * meanwhile they would join the head of one version to the tail of another.
+ * docs/design/2026-11-22-readers-without-if-range.md
  *
  * Bounded, and by hashes alone: a collision or a reader behind the same address costs one answer
- * that is whole where a part would have done.
+ * that is whole where a part would have done, or a resume that is refused.
  */
 export class GivenVersions {
   readonly #given = new LRUCache<number, number>({ max: limits.givenVersionsMax });
@@ -46,9 +45,14 @@ function hashOf(text: string): number {
   return Number(Bun.hash.xxHash3(text) & 0x1f_ffff_ffff_ffffn);
 }
 
-/** Whether the request asks for the rest of a file without saying of which version. */
-export function continuesBlindly(headers: Pick<Headers, "get">): boolean {
+/**
+ * How a request asks for a part of a file without saying of which version: `resume` for all from
+ * some byte on, as those do who have what stands before it, `part` for any other part that does
+ * not begin the file; else undefined.
+ */
+export function blindness(headers: Pick<Headers, "get">): "resume" | "part" | undefined {
   const range = headers.get("range");
-  if (range === null || /^bytes=0+-/i.test(range)) return false;
-  return headers.get("if-range") === null && headers.get("if-match") === null;
+  if (range === null || /^bytes=0+-/i.test(range)) return undefined;
+  if (headers.get("if-range") !== null || headers.get("if-match") !== null) return undefined;
+  return /^bytes=[0-9]+-[ \t]*$/i.test(range) ? "resume" : "part";
 }

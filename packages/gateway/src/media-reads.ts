@@ -8,10 +8,10 @@ import {
   respond,
   type ServingPolicy,
 } from "@dsm/delivery";
-import { type FileInfo, parseReadTarget } from "@dsm/protocol";
+import { DsmError, type FileInfo, type MediaTarget, parseReadTarget } from "@dsm/protocol";
 import type { Delivery } from "./delivery-choice.ts";
 import type { Front } from "./front.ts";
-import { continuesBlindly, type GivenVersions, type Look } from "./given-versions.ts";
+import { blindness, type GivenVersions, type Look } from "./given-versions.ts";
 import type { HotFiles } from "./hot-files.ts";
 import type { LocatedFiles } from "./located-files.ts";
 import type { GatewayMetrics } from "./metrics.ts";
@@ -47,7 +47,9 @@ export async function readMedia(
   const { method, headers } = request;
   const { keepsLength } = info;
   const look = lookAt(options, request, info, located.file);
-  const ignoresRange = look.hadAnother && continuesBlindly(headers);
+  const blind = look.hadAnother && method === "GET" ? blindness(headers) : undefined;
+  if (blind === "resume") throw replaced(target);
+  const ignoresRange = blind === "part";
   const policy = grant.isPrivate ? privatePolicy(options.policy) : options.policy;
   const plan = planResponse(
     { method, headers, download, keepsLength, ignoresRange },
@@ -75,6 +77,17 @@ function lookAt(
 ): Look {
   const address = proxies.clientAddress(headers, info.remoteAddress) ?? info.remoteAddress;
   return given.look({ address, userAgent: headers.get("user-agent") ?? "" }, file);
+}
+
+/**
+ * Not the whole with 200, as RFC 9110, section 14.2, would allow: wget skips as many of its bytes
+ * as it has and appends the rest. This stops wget, curl and FFmpeg, and a start anew goes on.
+ */
+function replaced({ user, fileId }: MediaTarget): DsmError {
+  const what = `${user}/${fileId} was replaced since this client read the beginning of it`;
+  return new DsmError("PRECONDITION_FAILED", what, {
+    remedy: "read it anew from its start, or send If-Range with the ETag",
+  });
 }
 
 /** Never opened. */

@@ -120,6 +120,7 @@ export const errorTable = {
     title: "Cluster unreachable",
   },
   TIMEOUT: { http: 504, exit: 5, retryable: true, title: "No answer in time" },
+  MISDIRECTED: { http: 421, exit: 1, retryable: true, title: "Misdirected request" },
   DRAINING: { http: 503, exit: 5, retryable: true, title: "Shutting down" },
   OVERLOADED: { http: 503, exit: 5, retryable: true, title: "Overloaded" },
   JOIN_FIRST: {

@@ -133,11 +133,15 @@ export const limits = {
   sniffMaxBytes: 4 * 1024,
   /** How long an HTTP server reads on, into nothing, when it has answered before the body's end. */
   httpLingerMs: 1_000,
+  /** How long answers over HTTP/3 may go on when a renewed certificate wants its port anew. */
+  h3RenewalDrainMs: 30_000,
   /** How long a client may take for the handshake of TLS. */
   tlsHandshakeTimeoutMs: 10_000,
   /** All headers of one request over HTTP/2, as counted by RFC 9113, section 6.5.2. */
   headersMaxBytes: 32 * 1024,
   h2StreamsPerConnectionMax: 128,
+  /** What a client may send of one upload before it is read: 10 MB/s at 100 ms there and back. */
+  h2UploadWindowBytes: 1024 * 1024,
   /** What one HTTP/2 connection may have written that its client has not proven to have read. */
   h2UnprovenMaxBytes: 4 * 1024 * 1024,
   /** So many bytes are written between two such proofs. */

@@ -11,7 +11,7 @@ import {
   mediaPath,
   signCapability,
 } from "@dsm/protocol";
-import { jsonOf, tempDir } from "@dsm/testkit";
+import { jsonOf, makeCertificate, tempDir } from "@dsm/testkit";
 import { BlobStore } from "./blob-store.ts";
 import { Committer } from "./committer.ts";
 import { DataPorts, type DataPortsOptions, assertReachable } from "./data-ports.ts";
@@ -24,7 +24,10 @@ const secret = clusterSecret("5".repeat(64));
 const loopback = "127.0.0.1";
 
 /** Both ports of a storage over a real catalog, journal and disk. */
-async function openPorts(stack: AsyncDisposableStack): Promise<[DataPorts, Catalog]> {
+async function openPorts(
+  stack: AsyncDisposableStack,
+  options: Partial<DataPortsOptions> = {},
+): Promise<[DataPorts, Catalog]> {
   const { path: root } = stack.use(await tempDir());
   const url = `sqlite:${join(root, "catalog.db")}`;
   await migrateCatalog(url);
@@ -43,6 +46,7 @@ async function openPorts(stack: AsyncDisposableStack): Promise<[DataPorts, Catal
       port: 0,
       publicListen: { hostname: loopback, port: 0 },
       log: silentLog,
+      ...options,
     },
     {
       root,
@@ -201,4 +205,22 @@ describe("a storage that listens everywhere", () => {
     const dataUrl = "http://10.0.0.5:7800";
     assertReachable({ ...options, dataUrl, publicUrl: "https://s1.example.org" });
   });
+});
+
+test("TLS is on the public port, and on the data port where that is the only one", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { path } = stack.use(await tempDir());
+  const { cert, key } = makeCertificate();
+  const tls = { tlsCert: `${path}/cert.pem`, tlsKey: `${path}/key.pem` };
+  await Bun.write(tls.tlsCert, cert);
+  await Bun.write(tls.tlsKey, key);
+  const trusting = { tls: { ca: cert } };
+  const [both] = await openPorts(stack, tls);
+  expect(both.dataUrl).toStartWith("http://");
+  expect(both.publicUrl).toStartWith("https://");
+  expect((await fetch(`${both.publicUrl}/healthz`, trusting)).status).toBe(200);
+  const [single] = await openPorts(stack, { ...tls, publicListen: undefined });
+  expect([single.dataUrl, single.publicUrl]).toEqual([single.dataUrl, single.dataUrl]);
+  expect(single.dataUrl).toStartWith("https://");
+  expect((await fetch(`${single.dataUrl}/healthz`, trusting)).status).toBe(200);
 });

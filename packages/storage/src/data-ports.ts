@@ -1,9 +1,17 @@
-import { type HttpServer, serveHttp } from "@dsm/delivery";
+import {
+  type HttpServer,
+  type HttpServerOptions,
+  openTls,
+  serveHttp,
+  type TlsFiles,
+  type TlsPaths,
+} from "@dsm/delivery";
 import type { Log } from "@dsm/log";
 import { DsmError, isWildcard } from "@dsm/protocol";
 import { dataApp, type DataAppOptions, dataRoutesOf, type Side } from "./data-app.ts";
 
-export interface DataPortsOptions {
+/** With TLS on the public port, or on the data port where that is the only one. */
+export interface DataPortsOptions extends TlsPaths {
   readonly hostname: string;
   /** 0 for any free one. */
   readonly port: number;
@@ -23,29 +31,35 @@ export class DataPorts {
   readonly #options: DataPortsOptions;
   readonly #inside: HttpServer;
   readonly #public: HttpServer | undefined;
+  readonly #tls: TlsFiles | undefined;
 
   private constructor(
     options: DataPortsOptions,
     inside: HttpServer,
     publicSide: HttpServer | undefined,
+    tls: TlsFiles | undefined,
   ) {
     this.#options = options;
     this.#inside = inside;
     this.#public = publicSide;
+    this.#tls = tls;
   }
 
   /** @throws DsmError ADDRESS_IN_USE or BAD_CONFIG */
   static async open(options: DataPortsOptions, app: DataAppOptions): Promise<DataPorts> {
-    const { publicListen } = options;
-    const inside = await listen(options, app, "inside", options);
-    try {
-      const publicSide =
-        publicListen === undefined ? undefined : await listen(options, app, "public", publicListen);
-      return new DataPorts(options, inside, publicSide);
-    } catch (error) {
-      inside.kill();
-      throw error;
-    }
+    const { publicListen, log } = options;
+    const { hostname, port } = options;
+    await using cleanup = new AsyncDisposableStack();
+    const tls = cleanup.use(await openTls(options, log));
+    const insideTls = publicListen === undefined ? tls : undefined;
+    const inside = await listen(options, app, "inside", { hostname, port, tls: insideTls });
+    cleanup.use(inside);
+    const publicSide =
+      publicListen === undefined
+        ? undefined
+        : await listen(options, app, "public", { ...publicListen, tls });
+    cleanup.move();
+    return new DataPorts(options, inside, publicSide, tls);
   }
 
   get dataUrl(): string {
@@ -72,11 +86,13 @@ export class DataPorts {
 
   async drain(timeoutMs: number): Promise<void> {
     await Promise.all([this.#inside.drain(timeoutMs), this.#public?.drain(timeoutMs)]);
+    this.#tls?.[Symbol.dispose]();
   }
 
   kill(): void {
     this.#inside.kill();
     this.#public?.kill();
+    this.#tls?.[Symbol.dispose]();
   }
 }
 
@@ -84,13 +100,12 @@ function listen(
   { reusePort = false, log }: DataPortsOptions,
   options: DataAppOptions,
   side: Side,
-  { hostname, port }: { hostname: string; port: number },
+  address: Pick<HttpServerOptions, "hostname" | "port" | "tls">,
 ): Promise<HttpServer> {
   const app = dataApp(options, side);
   return serveHttp({
+    ...address,
     engine: "sendfile",
-    hostname,
-    port,
     fetch: (request, info) => app.fetch(request, info),
     cors: { origins: ["*"], routeOf: dataRoutesOf(side) },
     onFault: (err) => log.warn({ err, side }, "data port: request failed"),

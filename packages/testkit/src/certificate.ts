@@ -37,7 +37,7 @@ export function makeCertificate(days = 30): Certificate {
   const certificate = new X509Certificate(sequence(body, ecdsaWithSha256, signature));
   return {
     cert: certificate.toString(),
-    key: privateKey.export({ format: "pem", type: "pkcs8" }).toString(),
+    key: privateKey.export({ format: "pem", type: "pkcs8" }),
     serialNumber: certificate.serialNumber,
   };
 }

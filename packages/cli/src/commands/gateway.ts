@@ -12,7 +12,9 @@ export const gateway = command({
     const { http, mounts, logLevel, workers, ...options } = await roleConfig("gateway", args);
     const worker = workerNumber();
     if (workers > 1 && worker === undefined) {
-      return await superviseWorkers({ role: "gateway", listen: http, workers }, { json, signal });
+      const scheme = options.tlsCert === undefined ? "http" : "https";
+      const role = { role: "gateway", listen: http, workers, scheme } as const;
+      return await superviseWorkers(role, { json, signal });
     }
     const server = await startGateway({
       ...options,

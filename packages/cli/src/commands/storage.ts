@@ -17,7 +17,10 @@ export const storage = command({
     );
     const worker = workerNumber();
     if (workers > 1 && worker === undefined) {
-      return await superviseWorkers({ role: "storage", listen, workers }, { json, signal });
+      const { tlsCert, publicListen } = options;
+      const scheme = tlsCert === undefined || publicListen !== undefined ? "http" : "https";
+      const role = { role: "storage", listen, workers, scheme } as const;
+      return await superviseWorkers(role, { json, signal });
     }
     await using opened = await openCatalog(catalog);
     const server = await startStorage({

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { tempDir } from "@dsm/testkit";
+import { type Certificate, makeCertificate, tempDir, until } from "@dsm/testkit";
 import { dsm, Lines, spawnDsm } from "../testing/dsm.ts";
 
 const upArgs = ["up", "--http", "127.0.0.1:0", "--json"];
@@ -66,6 +66,33 @@ test("dsm up delivers each group as it is told", async () => {
     200,
     expect.arrayContaining([new URL(answer.url).origin]),
   ]);
+});
+
+test("dsm up speaks TLS with a certificate, and follows it without a restart", async () => {
+  await using dir = await tempDir();
+  const [certPath, keyPath] = [join(dir.path, "cert.pem"), join(dir.path, "key.pem")];
+  const write = async ({ cert, key }: Certificate) => {
+    await Bun.write(certPath, cert);
+    await Bun.write(keyPath, key);
+  };
+  const [first, renewed] = [makeCertificate(), makeCertificate()];
+  await write(first);
+  const args = [...upArgs, "--tls-cert", "cert.pem", "--tls-key", "key.pem"];
+  await using up = spawnDsm(args, { cwd: dir.path });
+  const { http } = JSON.parse(await new Lines(up.stdout).next());
+  expect(http).toStartWith("https://127.0.0.1:");
+  const trusts = ({ cert }: Certificate) =>
+    fetch(`${http}/healthz`, { keepalive: false, tls: { ca: cert } }).then(
+      ({ status }) => status === 200,
+      () => false,
+    );
+  expect([await trusts(first), await trusts(renewed)]).toEqual([true, false]);
+  await write(renewed);
+  await until("the new one is used", () => trusts(renewed));
+  const lacking = await dsm([...upArgs, "--tls-cert", "cert.pem", "--data", "x"], {
+    cwd: dir.path,
+  });
+  expect([lacking.exit, lacking.err]).toEqual([2, expect.stringContaining("--tls-key")]);
 });
 
 test("after kill -9 the next dsm up starts", async () => {

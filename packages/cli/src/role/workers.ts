@@ -22,6 +22,7 @@ interface Workers {
   readonly role: string;
   readonly listen: HostPort;
   readonly workers: number;
+  readonly scheme: "http" | "https";
 }
 
 /**
@@ -30,7 +31,7 @@ interface Workers {
  * @throws DsmError BAD_CONFIG for port 0, INTERNAL when a worker ends by itself
  */
 export async function superviseWorkers(
-  { role, listen, workers }: Workers,
+  { role, listen, workers, scheme }: Workers,
   { json, signal }: { json: boolean; signal: AbortSignal },
 ): Promise<number> {
   if (listen.port === 0) {
@@ -47,7 +48,7 @@ export async function superviseWorkers(
     if (first === "stopped") return 0;
     // A worker that cannot start has said why on stderr, which it shares with us.
     if (first !== "ready") return first === 0 ? 1 : first;
-    const endpoint = `http://${showHostPort(listen)}`;
+    const endpoint = `${scheme}://${showHostPort(listen)}`;
     const result = { ready: true, role, endpoint, pid: process.pid };
     await sayResult(json, result, [`${role} is ready on ${endpoint} with ${workers} workers`]);
     const exit = await Promise.race([stopped, ended]);

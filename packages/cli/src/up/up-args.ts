@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import type { ClusterOptions } from "@dsm/cluster";
 import { type Deliveries, parseDeliveries, parseListenAddress } from "@dsm/config";
 import { DsmError, isLoopback } from "@dsm/protocol";
@@ -14,6 +15,12 @@ export const upArgs = {
     default: "127.0.0.1:8080",
     description: "Where the gateway listens; port 0 is any free one.",
   },
+  "tls-cert": {
+    type: "string",
+    valueHint: "PATH",
+    description: "The certificate with its chain, as PEM, for TLS on the gateway.",
+  },
+  "tls-key": { type: "string", valueHint: "PATH", description: "The key of that certificate." },
   trackers: { type: "string", valueHint: "N", default: "2", description: "Trackers." },
   ids: { type: "string", valueHint: "N", default: "1", description: "ID servers." },
   groups: { type: "string", valueHint: "N", default: "1", description: "Groups." },
@@ -41,6 +48,8 @@ export const upArgs = {
 type UpArgs = Readonly<
   Record<"delivery" | "http" | "trackers" | "ids" | "groups" | "storages", string> & {
     catalog?: string | undefined;
+    "tls-cert"?: string | undefined;
+    "tls-key"?: string | undefined;
     reads: "public" | "signed";
   }
 >;
@@ -61,9 +70,15 @@ export function clusterOptions(args: UpArgs): Omit<ClusterOptions, "dataDir"> {
     groups: count("groups"),
     storages: count("storages"),
     reads: args.reads,
+    tlsCert: absolute(args["tls-cert"]),
+    tlsKey: absolute(args["tls-key"]),
     ...(args.catalog === undefined ? {} : { catalogUrl: args.catalog }),
     ...(writeKey === undefined ? {} : { writeKey }),
   };
+}
+
+function absolute(path: string | undefined): string | undefined {
+  return path === undefined ? undefined : resolve(path);
 }
 
 /** @throws DsmError USAGE where clients would be sent to what only this machine can reach */

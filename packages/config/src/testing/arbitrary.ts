@@ -22,6 +22,8 @@ const byOption: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
   "common.secret": plain,
   "common.secretFile": plain.map((it) => `/${it}`),
   "common.cacheControl": fc.constantFrom("no-store", 'public, max-age=60, private="a, b"'),
+  "common.tlsCert": plain.map((it) => `/${it}`),
+  "common.tlsKey": plain.map((it) => `/${it}`),
   "common.logLevel": fc.constantFrom("trace", "debug", "info", "warn", "error", "silent"),
   "storage.id": name,
   "storage.group": name,
@@ -76,5 +78,6 @@ export function arbitraryOf({ section, key, option }: NamedOption): fc.Arbitrary
   if (key === "listen" || key === "publicListen") return hostPort;
   if (key.endsWith("Ms")) return modest;
   if (typeof option.example === "number") return few;
+  if (typeof option.example === "boolean") return fc.boolean();
   throw new Error(`say in testing/arbitrary.ts what values ${section}.${key} takes`);
 }
