@@ -159,3 +159,23 @@ test("a client that leaves at full speed ends the reads at once too", async () =
     expect(relay.bodyBytes - atThatTimeBytes).toBeLessThanOrEqual(MiB);
   }
 }, 60_000);
+
+test("the gateway tells how many left and what it read in vain for them", async () => {
+  const figure = async (name: string) => {
+    const text = await (await fetch(`${cluster.http}/metrics`)).text();
+    return Number(new RegExp(`^${name} ([0-9]+)$`, "m").exec(text)?.[1]);
+  };
+  const before = await figure("dsm_gateway_abandoned_total");
+  const bytesBefore = await figure("dsm_gateway_abandoned_bytes_total");
+  const leavers = 5;
+  for (let n = 0; n < leavers; n++) {
+    using leaver = new Leaver(cluster.gateway.running.port, n, 1);
+    await until("it has enough", () => leaver.isPaused);
+    await untilStill(() => relay.bodyBytes);
+  }
+  const told = async () => (await figure("dsm_gateway_abandoned_total")) - before === leavers;
+  await until("all of them are counted", told);
+  const bytes = (await figure("dsm_gateway_abandoned_bytes_total")) - bytesBefore;
+  expect(bytes).toBeGreaterThan(0);
+  expect(bytes).toBeLessThanOrEqual(leavers * MiB);
+}, 60_000);
