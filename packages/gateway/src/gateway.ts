@@ -1,4 +1,4 @@
-import { DsmClient } from "@dsm/client";
+import { DsmClient, type ReadObserver } from "@dsm/client";
 import {
   notTaken,
   openTls,
@@ -77,24 +77,11 @@ const redirectTtlDefaultMs = 3_600_000;
 
 /** @throws DsmError ADDRESS_IN_USE or BAD_CONFIG */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
-  const { hostname, port, trackers, secret, log } = options;
-  const access = accessFor(hostname, options.writeKey);
-  const keys = new LinkKeys(options.linkKeys ?? []);
-  const proxies = new TrustedProxies(options.trustedProxies ?? []);
-  const reads = readAccess({ mode: options.reads ?? "public", keys, proxies, access });
-  const { hedgeAfterMs, upstreamStallMs } = options;
+  const { hostname, port, log } = options;
+  const rights = rightsOf(options);
   const metrics = new GatewayMetrics();
-  const client = new DsmClient({
-    trackers,
-    secret,
-    role: "gateway",
-    hedgeAfterMs,
-    upstreamStallMs,
-    observer: metrics,
-  });
-  const delivery = deliveryFor(options.delivery, options.mounts);
   await using cleanup = new AsyncDisposableStack();
-  cleanup.defer(() => client.close());
+  const client = cleanup.use(clientOf(options, metrics));
   const tls = cleanup.use(await openTls(options, log));
   // The app needs its front to tell it which bodies it may give, and the front needs the app.
   const front: Front = await Front.open({
@@ -108,32 +95,57 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     onFault: (err) => log.warn({ err }, "gateway: request failed"),
     ...(options.reusePort === undefined ? {} : { reusePort: options.reusePort }),
   });
-  const files = new LocatedFiles({ ...options, client, metrics });
-  const hot = new HotFiles({
-    maxBytes: options.hotCacheBytes,
-    fileMaxBytes: options.hotFileMaxBytes,
-    metrics,
-  });
+  const memory = memoryOf(options, client, metrics);
   const app = gatewayApp({
     client,
-    access,
-    reads,
-    links: { keys, proxies, publicUrl: options.publicUrl },
-    files,
-    hot,
-    given: new GivenVersions(),
-    proxies,
-    delivery,
-    redirector: new Redirector({
-      secret: clusterSecret(secret),
-      ttlMs: options.redirectTtlMs ?? redirectTtlDefaultMs,
-      health: new StorageHealth(),
-    }),
+    ...rights,
+    ...memory,
+    delivery: deliveryFor(options.delivery, options.mounts),
+    redirector: redirectorOf(options),
     front,
     metrics,
     policy: servingPolicy(options),
   });
-  return new Gateway(front, files, cleanup.move());
+  return new Gateway(front, memory.files, cleanup.move());
+}
+
+/** Who may do what. @throws DsmError BAD_CONFIG */
+function rightsOf(options: GatewayOptions) {
+  const access = accessFor(options.hostname, options.writeKey);
+  const keys = new LinkKeys(options.linkKeys ?? []);
+  const proxies = new TrustedProxies(options.trustedProxies ?? []);
+  const reads = readAccess({ mode: options.reads ?? "public", keys, proxies, access });
+  return { access, reads, proxies, links: { keys, proxies, publicUrl: options.publicUrl } };
+}
+
+function clientOf(options: GatewayOptions, observer: ReadObserver): DsmClient {
+  const { trackers, secret, hedgeAfterMs, upstreamStallMs } = options;
+  return new DsmClient({
+    trackers,
+    secret,
+    role: "gateway",
+    hedgeAfterMs,
+    upstreamStallMs,
+    observer,
+  });
+}
+
+/** What is remembered from one request to the next. */
+function memoryOf(options: GatewayOptions, client: DsmClient, metrics: GatewayMetrics) {
+  const { hotCacheBytes: maxBytes, hotFileMaxBytes: fileMaxBytes } = options;
+  return {
+    files: new LocatedFiles({ ...options, client, metrics }),
+    hot: new HotFiles({ maxBytes, fileMaxBytes, metrics }),
+    given: new GivenVersions(),
+  };
+}
+
+function redirectorOf({ secret, redirectTtlMs }: GatewayOptions): Redirector {
+  return new Redirector({
+    secret: clusterSecret(secret),
+    ttlMs: redirectTtlMs ?? redirectTtlDefaultMs,
+    health: new StorageHealth(),
+  });
 }
 
 export class Gateway implements AsyncDisposable {
