@@ -122,12 +122,14 @@ function endOf({ cert }: Pair): Date {
 
 /** Changes whenever one of the files is written or exchanged. */
 async function stampOf({ certFile, keyFile }: TlsFilesOptions): Promise<string> {
-  const stats = await Promise.all([certFile, keyFile].map(statFile));
+  // One after the other, so that of two missing files the first is told of, and not either.
+  const stats = [await statFile(certFile), await statFile(keyFile)];
   return stats.map(({ ino, ctimeMs, size }) => `${ino}:${ctimeMs}:${size}`).join(" ");
 }
 
 async function readPair({ certFile, keyFile }: TlsFilesOptions): Promise<Pair> {
-  const [cert, key] = await Promise.all([readText(certFile), readText(keyFile)]);
+  const cert = await readText(certFile);
+  const key = await readText(keyFile);
   let fits: boolean;
   try {
     fits = new X509Certificate(cert).checkPrivateKey(createPrivateKey(key));
