@@ -1,4 +1,4 @@
-import type { BlobId, FileInfo } from "@dsm/protocol";
+import type { BlobId, FileInfo, StoredSpace, TrashedFile, UserUsage } from "@dsm/protocol";
 
 /**
  * A new version with bytes. `file.blobId` is the id of the change, `file.version` is one more
@@ -37,6 +37,12 @@ export interface TrashedBlob {
   readonly sizeBytes: number;
 }
 
+/**
+ * What became of a change. `superseded`: its version does not follow the newest one, or `replaces`
+ * is not that one's blob. `over quota`: the user's live bytes would pass the quota.
+ */
+export type CommitOutcome = "in force" | "superseded" | "over quota";
+
 export interface CurrentVersion {
   readonly version: number;
   /** Absent when the newest version is a delete. */
@@ -51,6 +57,8 @@ export interface ListQuery {
   readonly after?: string;
   /** 1 to `limits.listMax`. */
   readonly limit: number;
+  /** Files that have expired by then are not listed. */
+  readonly nowMs: number;
 }
 
 export interface ListPage {
@@ -63,6 +71,64 @@ export interface TrashQuery {
   readonly group: string;
   readonly beforeMs: number;
   readonly limit: number;
+}
+
+/** A user as the catalog keeps it; what a backup holds and a rebuild restores. */
+export interface UserRow {
+  readonly name: string;
+  readonly group: string;
+  readonly assignedAtMs: number;
+  readonly quotaBytes?: number;
+  /** When the group or the quota changed last. */
+  readonly updatedAtMs: number;
+}
+
+/**
+ * One row of the table of versions, whole: for fsck, backup and rebuild, which see history and not
+ * only files. A tombstone has no blob: 0 bytes, "" as sha256 and mediaType.
+ */
+export interface VersionRow {
+  readonly user: string;
+  readonly fileId: string;
+  readonly version: number;
+  readonly id: BlobId;
+  readonly group: string;
+  readonly deleted: boolean;
+  readonly sizeBytes: number;
+  readonly sha256: string;
+  readonly mediaType: string;
+  readonly atMs: number;
+  readonly replaces?: BlobId;
+  readonly trashGroup?: string;
+  readonly expiresAtMs?: number;
+  readonly damage?: string;
+}
+
+/** One blob that the catalog knows of, and whether readers can still reach it. */
+export interface KnownBlob {
+  readonly file: FileInfo;
+  readonly state: "live" | "trash";
+}
+
+/** Pages by key: what comes behind `after`, in the order of the key, at most `limit` of it. */
+interface Page<Key> {
+  readonly after?: Key;
+  /** 1 to `limits.listMax`. */
+  readonly limit: number;
+}
+
+export interface VersionKey {
+  readonly user: string;
+  readonly fileId: string;
+  readonly version: number;
+}
+
+/** What fsck found of the table of usage: what it says, and what the versions add up to. */
+export interface UsageFault {
+  readonly user: string;
+  readonly group: string;
+  readonly counted: StoredSpace;
+  readonly actual: StoredSpace;
 }
 
 /** Ids from `first` on, `count` of them, that nobody else ever gets. */
@@ -88,12 +154,13 @@ export interface Catalog extends AsyncDisposable {
   /** Live files of a user in the byte order of their ids. */
   list(query: ListQuery): Promise<ListPage>;
   /**
-   * Adds all changes, at most `limits.commitBatchMax`, by one statement, and says of each whether
-   * it is in force, now or from an earlier try of the same id. One is not when its version does
-   * not follow the newest one, or `replaces` is not that one's blob: read `current` and decide
-   * anew. Of two versions of one file in a batch the later one is therefore never in force.
+   * Adds all changes, at most `limits.commitBatchMax`, in one transaction with what they change in
+   * the usage of their users, and says of each whether it is in force, now or from an earlier try
+   * of the same id. After `superseded` read `current` and decide anew. Of two versions of one file
+   * in a batch the later one is never in force. Two commits at the same moment, of whatever
+   * processes, never pass a quota together.
    */
-  commit(changes: readonly Change[]): Promise<boolean[]>;
+  commit(changes: readonly Change[]): Promise<CommitOutcome[]>;
   /** The first segment of a name starts at 1. A lost answer skips ids and never repeats them. */
   leaseSegment(name: string, count: number): Promise<Segment>;
   /** Blobs that were put into the trash of a group before a time, oldest first. */
@@ -104,6 +171,65 @@ export interface Catalog extends AsyncDisposable {
    * entry stays in the trash, until that blob was forgotten.
    */
   forgetTrashed(blob: TrashedBlob): Promise<void>;
+  /** Blobs of a user in the trash whose bytes may still be there, in the order of their ids. */
+  trashOf(query: Page<BlobId> & { user: string; prefix?: string }): Promise<TrashedFile[]>;
+  /** Live files of a group that expired before a time, soonest first. */
+  expired(query: TrashQuery): Promise<FileInfo[]>;
+  /** Undefined for a user that there is not. */
+  usageOf(user: string): Promise<UserUsage | undefined>;
+  /** The sum over the users with files in that group. */
+  usageOfGroup(group: string): Promise<StoredSpace>;
+  /** @throws DsmError USER_NOT_FOUND */
+  setQuota(user: string, quotaBytes: number | undefined, nowMs: number): Promise<void>;
+  /** Says which pieces of a blob are bad (protocol/damage.ts), or that it is sound again. */
+  markDamage(blobId: BlobId, damage: string | undefined): Promise<void>;
+  /** Files of a group, live or in the trash, that are marked as damaged, by blob id. */
+  damaged(query: Page<BlobId> & { group: string }): Promise<KnownBlob[]>;
+  /** Every blob of a group that the catalog knows of, by blob id. */
+  blobs(query: Page<BlobId> & { group: string }): Promise<KnownBlob[]>;
+  /** What it knows of these blobs, in any order; at most limits.listMax. */
+  blobsOf(ids: readonly BlobId[]): Promise<KnownBlob[]>;
+  /** The entry of a blob in the trash, and of which group's; undefined when it is not there. */
+  trashEntryOf(blobId: BlobId): Promise<(TrashedBlob & { trashGroup: string }) | undefined>;
+  /** The rows with these ids, blobs and tombstones, in any order; at most limits.listMax ids. */
+  rowsOf(ids: readonly BlobId[]): Promise<VersionRow[]>;
+  /** Blobs of a user, live or in the trash, with exactly these bytes. */
+  blobsWith(user: string, sha256: string): Promise<FileInfo[]>;
+  /** All users, by name; with `group` and `sinceMs` those of a group that changed since then. */
+  users(query: Page<string> & { group?: string; sinceMs?: number }): Promise<UserRow[]>;
+  /** All versions of the whole catalog, by key. */
+  versions(query: Page<VersionKey>): Promise<VersionRow[]>;
+  /** All segments of ids: name and the first id that nobody has leased yet. */
+  segments(): Promise<Array<{ name: string; next: number }>>;
+  /**
+   * The moment of the backup that this catalog was restored from: it knows nothing of what was
+   * committed between that and the restore. Undefined when it never was.
+   */
+  restoredFromMs(): Promise<number | undefined>;
+  /**
+   * Reads the whole catalog as it is at one moment, while others go on writing.
+   * `work` sees that moment in `users`, `versions` and `segments`.
+   */
+  snapshot<T>(
+    work: (at: Pick<Catalog, "users" | "versions" | "segments">) => Promise<T>,
+  ): Promise<T>;
+  /**
+   * Writes rows as they are, for restore and rebuild. A row whose key is there already stays as it
+   * was; a segment is only ever moved on, never back. The usage of their users is wrong until
+   * `checkUsage` with `repair`.
+   */
+  load(rows: {
+    users?: readonly UserRow[];
+    versions?: readonly VersionRow[];
+    segments?: ReadonlyArray<{ name: string; next: number }>;
+  }): Promise<void>;
+  /** Whether nothing was ever written. */
+  isEmpty(): Promise<boolean>;
+  /**
+   * Usage rows, of one user or of all, that differ from the sum of the versions; with `repair`
+   * they are set right. Reads all versions and holds nobody up.
+   */
+  checkUsage(options: { repair: boolean; user?: string }): Promise<UsageFault[]>;
   /** Resolves when the database answers. */
   ping(): Promise<void>;
   close(): Promise<void>;

@@ -1,4 +1,5 @@
 import { DsmError, type ErrorCode } from "@dsm/protocol";
+import { Undo } from "./script.ts";
 
 /** What a driver's error means to us. */
 export interface Fault {
@@ -33,10 +34,13 @@ export const notMigrated: Fault = {
  */
 export function driverError(thrown: unknown): Error {
   let error = thrown instanceof Error ? thrown : new Error(String(thrown));
-  while (error.name !== "DsmError" && "query" in error && error.cause instanceof Error) {
-    error = error.cause;
-  }
+  while (isWrapper(error) && error.cause instanceof Error) error = error.cause;
   return error;
+}
+
+/** What Drizzle throws for a statement: one class where it runs at once, another elsewhere. */
+function isWrapper(error: Error): boolean {
+  return error.name === "DrizzleError" || (error.name !== "DsmError" && "query" in error);
 }
 
 /** Any failure of `doing` on the catalog `shown`, as the DsmError that callers see. */
@@ -45,9 +49,9 @@ export function catalogError(
   doing: string,
   shown: string,
   explain: Explain,
-): DsmError {
+): DsmError | Undo {
   const error = driverError(thrown);
-  if (error instanceof DsmError) return error;
+  if (error instanceof DsmError || error instanceof Undo) return error;
   const fault = explain(error);
   if (fault === undefined) return DsmError.from(error, `catalog ${shown}: to ${doing}`);
   return new DsmError(fault.code, `catalog ${shown}: cannot ${doing}: ${fault.why}`, {

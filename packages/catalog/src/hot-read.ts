@@ -1,9 +1,6 @@
-import { fillPlaceholders, type GetColumnData, type Query } from "drizzle-orm";
-import type { SQLiteColumn } from "drizzle-orm/sqlite-core";
+import { fillPlaceholders, type Query } from "drizzle-orm";
+import { type Columns, decoderOf, type RowOf } from "./decode.ts";
 import type { Dialect } from "./dialect.ts";
-
-type Columns = Record<string, SQLiteColumn>;
-type Row<C extends Columns> = { [K in keyof C]: GetColumnData<C[K]> };
 
 /**
  * A read whose SQL Drizzle builds once and which then goes past Drizzle, as a prepared statement
@@ -15,17 +12,10 @@ export function hotRead<C extends Columns>(
   dialect: Dialect,
   columns: C,
   query: { toSQL(): Query },
-): (doing: string, values: Record<string, string>) => Promise<Row<C>[]> {
+): (doing: string, values: Record<string, string>) => Promise<RowOf<C>[]> {
   const { sql, params } = query.toSQL();
   const run = dialect.prepare(sql);
-  const entries = Object.entries(columns);
-  const decode = (raw: readonly unknown[]) =>
-    Object.fromEntries(
-      entries.map(([key, column], i) => [
-        key,
-        raw[i] === null ? null : column.mapFromDriverValue(raw[i]),
-      ]),
-    ) as Row<C>;
+  const decode = decoderOf(columns);
   return async (doing, values) => {
     const rows = await run(doing, fillPlaceholders(params, values));
     return rows.map(decode);

@@ -1,3 +1,4 @@
 export * from "./catalog.ts";
+export type { CatalogLoad } from "./loading.ts";
 export { migrateCatalog } from "./migrate.ts";
-export { openCatalog } from "./open.ts";
+export { openCatalog, openCatalogToLoad } from "./open.ts";

@@ -21,6 +21,14 @@ async function failureOf(promise: Promise<unknown>): Promise<DsmError> {
   return error;
 }
 
+async function waitsForLock(server: MariaDb): Promise<void> {
+  await until("a commit waits for a lock", async () => {
+    // Not information_schema.innodb_trx: it stays as it is when it is read too often.
+    const [row] = await server.query("SHOW STATUS LIKE 'Innodb_row_lock_current_waits'");
+    return row?.["Value"] !== "0";
+  });
+}
+
 /** All that a log could print of an error and of what caused it. */
 function everythingOf(error: unknown): string {
   return Bun.inspect(error, { depth: 10 }) + (error instanceof Error ? error.stack : "");
@@ -32,7 +40,7 @@ async function expectUnavailable(server: MariaDb, catalog: Catalog): Promise<voi
     catalog.ping(),
     catalog.groupOf("ann"),
     catalog.current("ann", "a"),
-    catalog.list({ user: "ann", limit: 1 }),
+    catalog.list({ nowMs: 1, user: "ann", limit: 1 }),
     catalog.commit([put(file)]),
     catalog.leaseSegment("ids", 1),
     openCatalog(server.url("dsm_test_1")),
@@ -73,7 +81,7 @@ describe.skipIf(missing !== undefined)(`MariaDB that fails${why}`, () => {
     // In order this time, and nobody asks while it is down.
     await server.stop();
     await server.start();
-    expect(await catalog.commit([put({ user: "ann", fileId: "b" })])).toEqual([true]);
+    expect(await catalog.commit([put({ user: "ann", fileId: "b" })])).toEqual(["in force"]);
   });
 
   test("a network that swallows everything fails calls in time, and is got over", async () => {
@@ -108,6 +116,48 @@ describe.skipIf(missing !== undefined)(`MariaDB that fails${why}`, () => {
     expect(await catalog.assignGroup("ann", "g1", 1)).toBe("g1");
   });
 
+  test("a backup does not wait for ever, and takes no connection from anybody", async () => {
+    const url = await server.createDatabase();
+    await migrateCatalog(url);
+    using proxy = startProxy(server.port);
+    await using catalog = await openCatalog(url.replace(`:${server.port}/`, `:${proxy.port}/`));
+    const overdue = await catalog.snapshot(async (at) => {
+      const others = Array.from({ length: 2 * limits.catalogConnectionsMax }, () => catalog.ping());
+      await Promise.all(others);
+      proxy.swallow();
+      return failureOf(at.versions({ limit: 1 }));
+    });
+    expect(overdue).toMatchObject({ code: "CATALOG_UNAVAILABLE", retryable: true });
+  });
+
+  test("a try that ends late is in force, and counted once", async () => {
+    const url = await server.createDatabase();
+    await migrateCatalog(url);
+    await using catalog = await openCatalog(url);
+    for (const user of ["ann", "bob"]) await catalog.assignGroup(user, "g1", 1);
+    await catalog.setQuota("ann", 5, 2);
+    const late = put({ user: "bob", fileId: "a", sizeBytes: 10 });
+    const early = await mysql.createConnection(url);
+    try {
+      // What the first try, of which nobody knows, has done when its answer is given up.
+      await early.query("BEGIN");
+      await early.query(
+        `INSERT INTO versions VALUES ('bob', 'a', 1, ?, 'g1', 0, 10, '', '', 1, NULL, NULL, NULL, NULL)`,
+        [late.file.blobId],
+      );
+      await early.query("INSERT INTO user_usage VALUES ('bob', 'g1', 1, 10, 0, 0)");
+      // A change that needs the closer look goes with the second one.
+      const again = catalog.commit([put({ user: "ann", fileId: "a", sizeBytes: 10 }), late]);
+      await waitsForLock(server);
+      await early.query("COMMIT");
+      expect(await again).toEqual(["over quota", "in force"]);
+    } finally {
+      await early.end();
+    }
+    expect(await catalog.usageOf("bob")).toMatchObject({ liveFiles: 1, liveBytes: 10 });
+    expect(await catalog.checkUsage({ repair: false })).toEqual([]);
+  });
+
   test("a commit that loses a deadlock is sent again", async () => {
     const url = await server.createDatabase();
     await migrateCatalog(url);
@@ -116,7 +166,7 @@ describe.skipIf(missing !== undefined)(`MariaDB that fails${why}`, () => {
     try {
       const insert = (fileId: string) =>
         other.query(
-          `INSERT INTO versions VALUES ('ann', ?, 1, ?, 'g1', 0, 1, '', '', 1, NULL, NULL)`,
+          `INSERT INTO versions VALUES ('ann', ?, 1, ?, 'g1', 0, 1, '', '', 1, NULL, NULL, NULL, NULL)`,
           [fileId, nextId()],
         );
       await other.query("BEGIN");
@@ -124,14 +174,10 @@ describe.skipIf(missing !== undefined)(`MariaDB that fails${why}`, () => {
       for (const fileId of ["b", "c", "d", "e", "f"]) await insert(fileId);
       const files = ["a", "b", "z"].map((fileId) => put({ user: "ann", fileId }));
       const committed = catalog.commit(files);
-      await until("the commit waits for the lock of b", async () => {
-        // Not information_schema.innodb_trx: it stays as it is when it is read too often.
-        const [row] = await server.query("SHOW STATUS LIKE 'Innodb_row_lock_current_waits'");
-        return row?.["Value"] !== "0";
-      });
+      await waitsForLock(server);
       await insert("a");
       await other.query("COMMIT");
-      expect(await committed).toEqual([false, false, true]);
+      expect(await committed).toEqual(["superseded", "superseded", "in force"]);
     } finally {
       await other.end();
     }
@@ -159,7 +205,7 @@ describe.skipIf(missing !== undefined)(`MariaDB that refuses${why}`, () => {
     await migrateCatalog(url);
     await using catalog = await openCatalog(url);
     await server.query("DROP TABLE versions", new URL(url).pathname.slice(1));
-    const error = await failureOf(catalog.list({ user: "ann", limit: 1 }));
+    const error = await failureOf(catalog.list({ nowMs: 1, user: "ann", limit: 1 }));
     expect(error).toMatchObject({ code: "CATALOG_UNAVAILABLE" });
     expect(error.remedy).toContain("dsm catalog migrate");
     expect(error.message).not.toContain("select");
@@ -178,6 +224,8 @@ describe.skipIf(missing !== undefined)(`MariaDB that refuses${why}`, () => {
     const indexes = await server.query("SHOW INDEX FROM versions", database);
     expect([...new Set(indexes.map((row) => row["Key_name"]))].toSorted()).toEqual([
       "PRIMARY",
+      "versions_damage",
+      "versions_expiry",
       "versions_id_unique",
       "versions_trash",
     ]);
@@ -190,6 +238,6 @@ describe.skipIf(missing !== undefined)(`MariaDB that refuses${why}`, () => {
     await using catalog = await openCatalog(url);
     const fileId = "x".repeat(limits.fileIdMaxBytes + 1);
     expect((await failureOf(catalog.commit([put({ user: "ann", fileId })]))).code).toBe("INTERNAL");
-    expect(await catalog.list({ user: "ann", limit: 1 })).toEqual({ files: [] });
+    expect(await catalog.list({ nowMs: 1, user: "ann", limit: 1 })).toEqual({ files: [] });
   });
 });

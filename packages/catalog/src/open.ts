@@ -1,4 +1,7 @@
 import type { Catalog } from "./catalog.ts";
+import type { Dialect } from "./dialect.ts";
+import { assertNotLoading, beginLoading, CatalogLoad } from "./loading.ts";
+import { migrateCatalog } from "./migrate.ts";
 import { openMySqlDialect } from "./mysql/mysql-dialect.ts";
 import { SqlCatalog } from "./sql-catalog.ts";
 import { openSqliteDialect } from "./sqlite/sqlite-dialect.ts";
@@ -9,11 +12,44 @@ import { parseCatalogUrl } from "./target.ts";
  *
  * @param url `sqlite:PATH` or `mysql://USER:PASSWORD@HOST:PORT/DATABASE` (`mariadb://` too)
  * @throws DsmError BAD_CONFIG for a wrong URL, user, password or database; CATALOG_UNAVAILABLE
- * when it does not answer or is not migrated; DATA_CORRUPT for a file that is no catalog
+ * when it does not answer, is not migrated or is being filled; DATA_CORRUPT for a file that is no
+ * catalog
  */
 export async function openCatalog(url: string): Promise<Catalog> {
+  const dialect = await openDialect(url);
+  return orClose(dialect, async () => {
+    await assertNotLoading(dialect);
+    return new SqlCatalog(dialect);
+  });
+}
+
+/**
+ * Makes or updates the tables of an empty catalog and opens it to be filled; nobody else can open
+ * it until `finish`. Goes on with what an earlier try of the same job has begun.
+ *
+ * @param job of at most 50 characters, as "rebuild"
+ * @throws DsmError CONFLICT when the catalog is not empty; as `migrateCatalog`
+ */
+export async function openCatalogToLoad(url: string, job: string): Promise<CatalogLoad> {
+  await migrateCatalog(url);
+  const dialect = await openDialect(url);
+  return orClose(dialect, async () => {
+    const catalog = new SqlCatalog(dialect);
+    await beginLoading(dialect, catalog, job);
+    return new CatalogLoad(dialect, catalog, job);
+  });
+}
+
+function openDialect(url: string): Promise<Dialect> {
   const target = parseCatalogUrl(url);
-  const dialect =
-    target.dialect === "sqlite" ? await openSqliteDialect(target) : await openMySqlDialect(target);
-  return new SqlCatalog(dialect);
+  return target.dialect === "sqlite" ? openSqliteDialect(target) : openMySqlDialect(target);
+}
+
+async function orClose<T>(dialect: Dialect, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    await dialect.close();
+    throw error;
+  }
 }

@@ -19,9 +19,12 @@ test("a file that another process keeps locked fails writes, serves reads and re
     code: "CATALOG_UNAVAILABLE",
     message: expect.stringContaining(path),
   });
+  await expect(catalog.leaseSegment("blob", 1)).rejects.toMatchObject({
+    code: "CATALOG_UNAVAILABLE",
+  });
   expect(await catalog.current("ann", "a")).toBeUndefined();
   other.run("COMMIT");
-  expect(await catalog.commit([change])).toEqual([true]);
+  expect(await catalog.commit([change])).toEqual(["in force"]);
 });
 
 test("the file is in WAL mode and flushed at every commit", async () => {

@@ -32,3 +32,8 @@ export function blobPath(id: BlobId): string {
   const top = (n >> 30n).toString(16).padStart(9, "0");
   return `blobs/${top}/${level(20n)}/${level(10n)}/${id}`;
 }
+
+/** The path of the sidecar with the checksums of a blob's pieces; it mirrors the blob's own. */
+export function piecesPath(id: BlobId): string {
+  return blobPath(id).replace(/^blobs/, "pieces");
+}

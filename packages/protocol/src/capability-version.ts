@@ -14,20 +14,27 @@ export const versionSchema = z.tuple([
   sha256Schema,
   shape.mediaType,
   shape.modifiedAtMs,
+  shape.expiresAtMs.unwrap().nullish(),
+  shape.damage.unwrap().nullish(),
 ]);
 
 export type WrittenVersion = z.infer<typeof versionSchema>;
 
 export function writeVersion(file: FileInfo): WrittenVersion {
   const sha256 = Buffer.from(file.sha256, "hex").toString("base64url");
-  return [file.blobId, file.version, file.sizeBytes, sha256, file.mediaType, file.modifiedAtMs];
+  const { blobId, version, sizeBytes, mediaType, modifiedAtMs, expiresAtMs, damage } = file;
+  const always = [blobId, version, sizeBytes, sha256, mediaType, modifiedAtMs] as const;
+  // Few files expire and fewer are damaged, so these two are written only where there is one.
+  if (damage !== undefined) return [...always, expiresAtMs ?? null, damage];
+  return expiresAtMs === undefined ? [...always] : [...always, expiresAtMs];
 }
 
 export function readVersion(
   of: Pick<FileInfo, "user" | "group" | "fileId">,
   written: WrittenVersion,
 ): FileInfo {
-  const [blobId, version, sizeBytes, sha256, mediaType, modifiedAtMs] = written;
+  const [blobId, version, sizeBytes, sha256, mediaType, modifiedAtMs, expiresAtMs, damage] =
+    written;
   return {
     user: of.user,
     fileId: of.fileId,
@@ -38,5 +45,7 @@ export function readVersion(
     sha256: Buffer.from(sha256, "base64url").toString("hex"),
     mediaType,
     modifiedAtMs,
+    ...(expiresAtMs == null ? {} : { expiresAtMs }),
+    ...(damage == null ? {} : { damage }),
   };
 }

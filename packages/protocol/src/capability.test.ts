@@ -8,6 +8,7 @@ import {
   signCapability,
 } from "./capability.ts";
 import { DsmError } from "./errors.ts";
+import type { FileInfo } from "./file-info.ts";
 import { limits } from "./limits.ts";
 import { mediaPath } from "./media-target.ts";
 import { clusterSecret } from "./secret.ts";
@@ -75,6 +76,7 @@ const anyClaims: fc.Arbitrary<CapabilityClaims> = fc
       expiresAtMs: fc.integer({ min: nowMs + 1, max: Number.MAX_SAFE_INTEGER }),
       isPublic: yes,
       isWatched: yes,
+      isRaw: yes,
       downloadOnly: yes,
       clientAddress: fc.option(fc.constantFrom("192.0.2.1", "2001:db8::1"), { nil: undefined }),
     }),
@@ -86,6 +88,8 @@ const anyClaims: fc.Arbitrary<CapabilityClaims> = fc
         sha256: fc.stringMatching(/^[0-9a-f]{64}$/),
         mediaType: fc.string({ maxLength: 127 }),
         modifiedAtMs: fc.maxSafeNat(),
+        expiresAtMs: fc.option(fc.maxSafeNat(), { nil: undefined }),
+        damage: fc.option(fc.constantFrom("*", "3,17-20"), { nil: undefined }),
       }),
       { nil: undefined },
     ),
@@ -93,7 +97,13 @@ const anyClaims: fc.Arbitrary<CapabilityClaims> = fc
   .map(({ claims: made, version }) => {
     const { user, group, fileId } = made;
     if (version === undefined || fileId === undefined) return made;
-    return { ...made, file: { user, group, fileId, ...version } };
+    const { expiresAtMs, damage, ...always } = version;
+    const file: FileInfo = {
+      ...{ user, group, fileId, ...always },
+      ...(expiresAtMs === undefined ? {} : { expiresAtMs }),
+      ...(damage === undefined ? {} : { damage }),
+    };
+    return { ...made, file };
   });
 
 describe("a capability", () => {
@@ -208,6 +218,7 @@ describe("a capability", () => {
       expiresAtMs: Number.MAX_SAFE_INTEGER,
       isPublic: true,
       isWatched: true,
+      isRaw: true,
       downloadOnly: true,
       clientAddress: "2001:db8:1111:2222:3333:4444:5555:6666",
     });

@@ -23,6 +23,8 @@ export interface CapabilityClaims {
   readonly isPublic?: true | undefined;
   /** The holder keeps it for long: the storage asks now and then whether the file still exists. */
   readonly isWatched?: true | undefined;
+  /** The bytes as they lie on the storage's disk, damaged or not: for members that heal theirs. */
+  readonly isRaw?: true | undefined;
   /** The bytes leave as an attachment. */
   readonly downloadOnly?: true | undefined;
   /** The only IP address that may use it. */
@@ -54,6 +56,7 @@ const writtenSchema = z.strictObject({
   e: timeMsSchema,
   pub: flag,
   wat: flag,
+  raw: flag,
   dl: flag,
   ip: z.string().max(45).optional(),
 });
@@ -117,6 +120,7 @@ function writtenOf(claims: CapabilityClaims): Written {
     e: expiresAtMs,
     ...(claims.isPublic === true ? { pub: 1 } : {}),
     ...(claims.isWatched === true ? { wat: 1 } : {}),
+    ...(claims.isRaw === true ? { raw: 1 } : {}),
     ...(claims.downloadOnly === true ? { dl: 1 } : {}),
     ...(clientAddress === undefined ? {} : { ip: clientAddress }),
   };
@@ -127,7 +131,7 @@ function isOneOf(file: FileInfo, { user, group, fileId }: CapabilityClaims): boo
 }
 
 /** Undefined for a version of no file. */
-function claimsOf({ i, u: user, g: group, f: fileId, v, e, pub, wat, dl, ip }: Written) {
+function claimsOf({ i, u: user, g: group, f: fileId, v, e, pub, wat, raw, dl, ip }: Written) {
   if (v !== undefined && fileId === undefined) return undefined;
   const claims: CapabilityClaims = {
     intent: intents[i],
@@ -140,6 +144,7 @@ function claimsOf({ i, u: user, g: group, f: fileId, v, e, pub, wat, dl, ip }: W
     expiresAtMs: e,
     ...(pub === undefined ? {} : { isPublic: true }),
     ...(wat === undefined ? {} : { isWatched: true }),
+    ...(raw === undefined ? {} : { isRaw: true }),
     ...(dl === undefined ? {} : { downloadOnly: true }),
     ...(ip === undefined ? {} : { clientAddress: ip }),
   };

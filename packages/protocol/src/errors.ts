@@ -95,6 +95,7 @@ export const errorTable = {
   },
   TOO_LARGE: { http: 413, exit: 1, retryable: false, title: "Too large" },
   STORAGE_FULL: { http: 507, exit: 1, retryable: true, title: "Storage full" },
+  QUOTA_EXCEEDED: { http: 507, exit: 1, retryable: false, title: "Quota exceeded" },
   STORAGE_FAILED: {
     http: 503,
     exit: 1,

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { type BlobId, isBlobId } from "./blob-id.ts";
+import { damageSchema } from "./damage.ts";
 import { limits } from "./limits.ts";
 import { fileIdFault, isName } from "./names.ts";
 
@@ -32,9 +33,23 @@ export const fileInfoSchema = z.object({
   mediaType: z.string().max(limits.mediaTypeMaxChars),
   /** When this version was committed. */
   modifiedAtMs: timeMsSchema,
+  /** From then on the file is gone for every reader, and its bytes are reaped. */
+  expiresAtMs: timeMsSchema.optional(),
+  /** Which of its pieces are known to be bad on the disk; see damage.ts. Absent on sound files. */
+  damage: damageSchema.optional(),
 });
 
 export type FileInfo = z.infer<typeof fileInfoSchema>;
+
+/** An expired file is none: it is not found, may be created anew, and is not listed. */
+export function isExpired(file: FileInfo, nowMs: number): boolean {
+  return file.expiresAtMs !== undefined && file.expiresAtMs <= nowMs;
+}
+
+/** The file that there is for a reader. */
+export function unexpired(file: FileInfo | undefined, nowMs: number): FileInfo | undefined {
+  return file === undefined || isExpired(file, nowMs) ? undefined : file;
+}
 
 /** The strong ETag of a version (RFC 9110, section 8.8.3): its SHA-256, quoted. */
 export function etagOf(sha256: string): string {

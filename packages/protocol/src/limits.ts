@@ -13,6 +13,32 @@ export const limits = {
    */
   fileMaxBytes: Number.MAX_SAFE_INTEGER,
   mediaTypeMaxChars: 127,
+  /** How long a file may be told to live: from a second to ten years. */
+  ttlMinMs: 1_000,
+  ttlMaxMs: 3_650 * 86_400_000,
+  /** The bytes that one checksum of a blob covers, so that damage is found to the piece. */
+  pieceBytes: 1024 * 1024,
+  /** The list of bad pieces of one file; a longer one is written as `*`. */
+  damageMaxChars: 120,
+  /** How soon a storage knows of bad pieces that another one has found, and of how many files. */
+  damageFreshnessMs: 1_000,
+  damageMarksMax: 100_000,
+  /** How often a storage looks whether a scrub of its group is due. */
+  scrubPollMs: 5_000,
+  /** A storage that scrubs and shows no sign of life for this long may be taken over from. */
+  scrubLeaseMs: 30_000,
+  /** How long the one that made the last pass leaves the next one to others. */
+  scrubTurnMs: 20_000,
+  /** How much reading a crash can cost, at most: after so long the place is written down. */
+  scrubSaveMs: 2_000,
+  /** Blobs marked as damaged are looked at, and healed if that can be, so often. */
+  scrubRecheckMs: 600_000,
+  /** A read counts as so many bytes at least, for the look-up and the seek before it. */
+  scrubReadCostBytes: 64 * 1024,
+  /** With more requests than this on its data port a storage scrubs at a tenth of its rate. */
+  scrubBusyRequests: 4,
+  /** How long another member may take to send a piece that is to heal a damaged one. */
+  healTimeoutMs: 10_000,
 
   /** One frame of the TCP plane, header and body. A list answer of 1,000 files fits twice. */
   frameMaxBytes: 2 * 1024 * 1024,
@@ -57,10 +83,80 @@ export const limits = {
   apiBodyMaxBytes: 16 * 1024,
   /** Tries of an overwrite or delete that keeps losing to other writers of the same file. */
   commitRetryMax: 16,
-  /** Commits that share one journal write and one catalog statement. */
+  /** Commits that share one journal write, one sync and one catalog statement. */
   commitBatchMax: 256,
+  /** What the catalog said of a file at the start of its upload is good for the commit so long. */
+  currentFreshnessMs: 1_000,
+  /** Changes of one storage that wait to be journaled, synced or committed. */
+  commitQueueMax: 4_096,
+  /** A change that is not durable so long after it came is given up, the catalog never asked. */
+  commitSyncMaxMs: 20_000,
+  /** While the catalog is down its statement is sent again, for so long after the first time. */
+  commitWaitMs: 8_000,
+  /** The pauses between two tries of it. */
+  commitRetryBaseMs: 50,
+  commitRetryMaxMs: 1_000,
+  /**
+   * A change that the catalog gave no answer on is settled so long after: more than
+   * commitSyncMaxMs, commitWaitMs and the longest that a database lets a statement live, which
+   * InnoDB does for 50 s where it waits for a lock.
+   */
+  doubtSettleMs: 120_000,
+  doubtRoundMaxMs: 10_000,
+  /** Changes in doubt that one storage keeps in mind; the journal keeps all. */
+  doubtsMax: 16_384,
+  /** How far back from its end the journal of an ended life is searched for changes in doubt. */
+  doubtWindowMs: 600_000,
+  /** How long a storage takes it for granted that a user has no quota, until the commit decides. */
+  usageFreshnessMs: 1_000,
+  /** Users of whom it remembers that. */
+  usagesRememberedMax: 10_000,
+  /** Blobs that the reaper of a group unlinks in a second, unless configured. */
+  reapPerSecond: 200,
+  /** What the reaper may unlink in a second: a large file takes its share of it. */
+  reapBytesPerSecond: 4 * 1024 ** 3,
+  /** Behind an unlink that takes longer, the disk rests so many times as long. */
+  reapSlowUnlinkMs: 50,
+  reapRestFactor: 4,
+  /** With so many requests on the data port the reaper goes at a tenth of its pace. */
+  reapBusyRequests: 8,
+  /** What a reaper takes from the catalog at a time. */
+  reapBatchMax: 100,
+  /** A member that reaps for its group and is silent for so long is taken for dead. */
+  reapLeaseMs: 15_000,
+  /** Blobs of one file that one request to empty the trash may name. */
+  emptyBatchMax: 100,
+  /** Requests of one client that empty the trash at the same time. */
+  emptyRequestsMax: 4,
+  /** Capabilities that a storage remembers to have checked: under 2 KiB each. */
+  openedCapabilitiesMax: 1_024,
+  /** How often a storage looks for users who are new or have changed, to journal them. */
+  userJournalIntervalMs: 10_000,
+  /** Users of whom it knows that their newest state is journaled. */
+  journaledUsersMax: 10_000,
+  /** How far the clocks of two hosts of a cluster may differ; durability never depends on it. */
+  clockSkewMaxMs: 60_000,
+  /** How often a disk that refused a write is tried again. */
+  diskProbeIntervalMs: 1_000,
+  /** How long until a blob that could not be removed is tried again. */
+  leftoverRetryMs: 10_000,
+  /**
+   * A blob without a row that did not change for so long is none of an upload: one that pauses is
+   * given up, and what is whole is committed or settled sooner.
+   */
+  orphanAgeMs: 900_000,
+  /** What looks wrong to fsck is looked at again so long after: it may have been under way. */
+  fsckSecondLookMs: 1_000,
+  /** A larger blob starts to sync its bytes whenever it has so many more, by itself. */
+  blobSyncEveryBytes: 8 * 1024 * 1024,
+  /** An upload that announces no more is read whole, and written and closed in one step. */
+  uploadAtOnceMaxBytes: 64 * 1024,
+  /** Directories of blobs whose names are known to be durable, where each is synced by itself. */
+  anchoredDirectoriesMax: 4_096,
   /** One line of a journal. A file id of 512 bytes, escaped, fits well. */
   journalRecordMaxBytes: 16 * 1024,
+  /** A part of a journal that has so much is closed, and the next one begun. */
+  journalPartMaxBytes: 64 * 1024 * 1024,
   /** Bytes of an upload kept in memory so that a stream can be sent again to another storage. */
   uploadReplayMaxBytes: 1024 * 1024,
   /** Tries of one client operation over all storages and trackers. */
@@ -89,6 +185,14 @@ export const limits = {
   readRightTtlMs: 60_000,
   /** What must be left of it when a storage is asked. */
   readRightMarginMs: 10_000,
+  /** How long the right to maintain a group is good for; it is checked when the work begins. */
+  maintenanceRightTtlMs: 60_000,
+  /** A storage that works on a group says so at least so often, also when there is no news. */
+  maintenanceQuietMs: 5_000,
+  /** Who watches such work gives the storage up after so long a silence. */
+  maintenanceStallMs: 30_000,
+  /** One line of what a storage tells of such work. */
+  maintenanceLineMaxChars: 64 * 1024,
   /** A problem JSON of a storage. */
   problemMaxChars: 16 * 1024,
   /** Readers and files of which a gateway remembers the version given: 16 bytes and a few. */
@@ -116,8 +220,16 @@ export const limits = {
   catalogQueryTimeoutMs: 3_000,
   /** How long SQLite waits for a writer of another process; it blocks the thread meanwhile. */
   catalogBusyTimeoutMs: 2_000,
+  /** Pages of a SQLite catalog that a process keeps in memory, once it has read so many. */
+  catalogCacheKiB: 32 * 1024,
   /** Tries of one catalog statement that meets a deadlock, or a lease that others are faster at. */
   catalogRetryMax: 32,
+  /** Rows that a restore or a rebuild writes in one transaction; fewer where that is slow. */
+  catalogLoadRowsMax: 5_000,
+  catalogLoadRowsMin: 100,
+  /** How long such a job waits for a catalog that has gone away, and how often it looks. */
+  catalogLoadPatienceMs: 60_000,
+  catalogLoadRetryMs: 250,
   /** How long a migration waits for another process that migrates. */
   catalogMigrateTimeoutMs: 60_000,
   /** Ranges of one Range header; one with more is ignored, and the whole file is sent. */

@@ -9,11 +9,17 @@ export interface MediaTarget {
 }
 
 const mediaPrefix = "/media/";
+const trashPrefix = "/trash/";
 const originPattern = /^[A-Za-z][A-Za-z0-9+.-]*:\/\/[^/?#]*/;
 
 /** As parseFileTarget, below `/media/`. */
 export function parseMediaTarget(url: string): MediaTarget {
   return parseFileTarget(url, mediaPrefix);
+}
+
+/** As parseFileTarget, below `/trash/`, where a storage restores and empties. */
+export function parseTrashTarget(url: string): MediaTarget {
+  return parseFileTarget(url, trashPrefix);
 }
 
 /**
@@ -50,8 +56,17 @@ export function assertUrlSize(url: string): void {
  * @throws DsmError BAD_NAME
  */
 export function mediaPath(user: string, fileId: string): string {
+  return pathBelow(mediaPrefix, user, fileId);
+}
+
+/** The inverse of parseTrashTarget. @throws DsmError BAD_NAME */
+export function trashPath(user: string, fileId: string): string {
+  return pathBelow(trashPrefix, user, fileId);
+}
+
+function pathBelow(prefix: string, user: string, fileId: string): string {
   const segments = assertFileId(fileId).split("/").map(encodeSegment);
-  return `${mediaPrefix}${assertUser(user)}/${segments.join("/")}`;
+  return `${prefix}${assertUser(user)}/${segments.join("/")}`;
 }
 
 function encodeSegment(segment: string): string {

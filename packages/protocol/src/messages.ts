@@ -36,10 +36,12 @@ const storageStateSchema = z.object({
   totalBytes: countSchema,
   /** No room for new blobs, by its own reserve. */
   full: z.boolean(),
+  /** Writing to its disk fails: no writes until its own probe succeeds again. */
+  failing: z.boolean().optional(),
   /** Requests on its data port right now. */
   activeRequests: countSchema,
   draining: z.boolean(),
-  /** Made anew at each start, so that a late beat of an earlier life is told from this one. */
+  /** A UUID of version 7, made at each start: of two lives the later one has the greater. */
   incarnation: z.string().min(1).max(64),
   softwareVersion: z.string().max(64),
 });
@@ -59,6 +61,43 @@ const storageAddressSchema = z.object({
 });
 export type StorageAddress = z.infer<typeof storageAddressSchema>;
 
+const spaceSchema = z.object({
+  /** Files that can be read, and their bytes. */
+  liveFiles: countSchema,
+  liveBytes: countSchema,
+  /** Blobs that wait to be unlinked, and their bytes. */
+  trashBlobs: countSchema,
+  trashBytes: countSchema,
+});
+/** What is stored, counted exactly: each commit and each step of the reaper changes it at once. */
+export type StoredSpace = z.infer<typeof spaceSchema>;
+
+const userUsageSchema = spaceSchema.extend({
+  user: nameSchema,
+  group: nameSchema,
+  /** What liveBytes may not pass; absent where there is no limit. */
+  quotaBytes: countSchema.optional(),
+});
+export type UserUsage = z.infer<typeof userUsageSchema>;
+
+/** A version in the trash whose bytes are still there. */
+const trashedFileSchema = z.object({
+  file: fileInfoSchema,
+  trashedAtMs: timeMsSchema,
+  /** The file was deleted; else it was replaced by a newer version. */
+  wasDeleted: z.boolean(),
+});
+export type TrashedFile = z.infer<typeof trashedFileSchema>;
+
+/** What a storage answers to a request that empties the trash of a file. */
+export const emptiedSchema = z.object({
+  blobs: countSchema,
+  bytes: countSchema,
+  /** Blobs that stay until an older one of the same file is gone, which was not named. */
+  kept: countSchema,
+});
+export type Emptied = z.infer<typeof emptiedSchema>;
+
 const everyone: readonly Role[] = roles;
 const readers = ["client", "gateway"] as const;
 
@@ -76,7 +115,9 @@ export const messages = {
     type: 16,
     servedBy: ["tracker"],
     askedBy: ["storage"],
-    doc: "A storage enters its group. A second join of the same storage replaces the first.",
+    doc:
+      "A storage enters its group. A second join of the same storage replaces the first; one of an " +
+      "earlier life, or of one that has left, is late and gets CONFLICT.",
     request: storageStateSchema,
     response: z.object({ heartbeatIntervalMs: countSchema }),
   },
@@ -178,6 +219,45 @@ export const messages = {
     request: z.object({ storageId: nameSchema, draining: z.boolean() }),
     response: z.object({}),
   },
+  usage: {
+    type: 38,
+    servedBy: ["tracker"],
+    askedBy: readers,
+    doc: "What a user has: live files, the trash, and the quota where one is set.",
+    request: z.object({ user: nameSchema }),
+    response: userUsageSchema,
+  },
+  quota: {
+    type: 39,
+    servedBy: ["tracker"],
+    askedBy: ["client"],
+    doc: "Set how many bytes the live files of a user may have, or take the limit away.",
+    request: z.object({ user: nameSchema, quotaBytes: countSchema.nullable() }),
+    response: userUsageSchema,
+  },
+  groupUsage: {
+    type: 41,
+    servedBy: ["tracker"],
+    askedBy: readers,
+    doc: "What all users with files in a group have there together.",
+    request: z.object({ group: nameSchema }),
+    response: spaceSchema,
+  },
+  trash: {
+    type: 40,
+    servedBy: ["tracker"],
+    askedBy: readers,
+    doc:
+      "What of a user lies in the trash and can be restored, oldest first. `next`, when present, " +
+      "is the `after` of the next page.",
+    request: z.object({
+      user: nameSchema,
+      prefix: z.string().max(limits.fileIdMaxBytes).optional(),
+      after: blobIdSchema.optional(),
+      limit: z.number().int().min(1).max(limits.listMax),
+    }),
+    response: z.object({ blobs: z.array(trashedFileSchema), next: blobIdSchema.optional() }),
+  },
   lease: {
     type: 48,
     servedBy: ["id"],
@@ -200,6 +280,7 @@ export type ResponseOf<N extends MessageName> = z.infer<(typeof messages)[N]["re
 export type ListPage = ResponseOf<"list">;
 export type Location = ResponseOf<"locate">;
 export type TrackerStatus = ResponseOf<"status">;
+export type TrashPage = ResponseOf<"trash">;
 
 const nameByType = new Map<number, MessageName>(
   Object.entries(messages).map(([name, row]) => [row.type, name as MessageName]),

@@ -3,9 +3,13 @@ import { type Catalog, type ListQuery } from "../index.ts";
 import { type Backend, deletion, openShared, overwrite, put, uniqueName } from "./backend.ts";
 
 const top = "\u{10FFFF}";
+const nowMs = 1_000;
 
-async function idsOf(catalog: Catalog, query: Omit<ListQuery, "limit">): Promise<string[]> {
-  return (await catalog.list({ ...query, limit: 1_000 })).files.map((file) => file.fileId);
+async function idsOf(
+  catalog: Catalog,
+  query: Omit<ListQuery, "limit" | "nowMs">,
+): Promise<string[]> {
+  return (await catalog.list({ ...query, limit: 1_000, nowMs })).files.map((file) => file.fileId);
 }
 
 export function describeLists(backend: Backend): void {
@@ -15,7 +19,7 @@ export function describeLists(backend: Backend): void {
     // Case, trailing space, both normalization forms, U+FFFF before U+10000, quotes, backslash.
     const ids = ["A", "a", "a ", "a/b", "a\\'\"`%_?", "e\u0301", "ß", "é", "\uFFFF", "😀", top];
     const changes = ids.toReversed().map((fileId) => put({ user, fileId }));
-    expect(await catalog.commit(changes)).toEqual(ids.map(() => true));
+    expect(await catalog.commit(changes)).toEqual(ids.map(() => "in force"));
     expect(await idsOf(catalog, { user })).toEqual(ids);
     for (const { file } of changes) {
       expect(await catalog.current(user, file.fileId)).toEqual({ version: 1, file });
@@ -45,18 +49,23 @@ export function describeLists(backend: Backend): void {
     if (!a || !b || !c || !d || !e) throw new Error("five files were made");
     const newC = overwrite(c);
     await catalog.commit([deletion(b), newC]);
-    expect(await catalog.list({ user, limit: 2 })).toEqual({ files: [a, newC.file], next: "c" });
-    expect(await catalog.list({ user, limit: 2, after: "c" })).toEqual({ files: [d, e] });
-    expect(await catalog.list({ user, limit: 3, after: "a", prefix: "" })).toEqual({
+    expect(await catalog.list({ user, nowMs, limit: 2 })).toEqual({
+      files: [a, newC.file],
+      next: "c",
+    });
+    expect(await catalog.list({ user, nowMs, limit: 2, after: "c" })).toEqual({ files: [d, e] });
+    expect(await catalog.list({ user, nowMs, limit: 3, after: "a", prefix: "" })).toEqual({
       files: [newC.file, d, e],
     });
-    expect(await catalog.list({ user: uniqueName("nobody"), limit: 1 })).toEqual({ files: [] });
+    expect(await catalog.list({ user: uniqueName("nobody"), nowMs, limit: 1 })).toEqual({
+      files: [],
+    });
   });
 
   test("a bad query is refused", async () => {
     await using catalog = await openShared(backend);
     for (const query of [{ limit: 0 }, { limit: 1_001 }, { limit: 1, prefix: "\ud800" }]) {
-      const listed = catalog.list({ user: "ann", ...query });
+      const listed = catalog.list({ user: "ann", nowMs, ...query });
       await expect(listed).rejects.toMatchObject({ code: "BAD_REQUEST" });
     }
   });

@@ -20,7 +20,7 @@ export function describeMigrations(backend: Backend): void {
     const bundled = bundledMigrations(new URL(url).protocol === "sqlite:" ? "sqlite" : "mysql");
     expect(applied.map((row) => row["hash"])).toEqual(bundled.map(({ hash }) => hash));
     await using catalog = await openCatalog(url);
-    expect(await catalog.commit([put({ user: "ann", fileId: "a" })])).toEqual([true]);
+    expect(await catalog.commit([put({ user: "ann", fileId: "a" })])).toEqual(["in force"]);
   });
 
   test("migrating again keeps what is there", async () => {
@@ -30,6 +30,43 @@ export function describeMigrations(backend: Backend): void {
     await catalog.assignGroup("ann", "g1", 1);
     await migrateCatalog(url);
     expect(await catalog.groupOf("ann")).toBe("g1");
+  });
+
+  test("what an older dsm wrote is counted when its catalog is migrated", async () => {
+    const url = await backend.emptyUrl();
+    const dialect = new URL(url).protocol === "sqlite:" ? "sqlite" : "mysql";
+    // An empty file is an empty database.
+    if (dialect === "sqlite") await Bun.write(url.slice("sqlite:".length), "");
+    const [first] = bundledMigrations(dialect);
+    if (first === undefined) throw new Error("there is a first migration");
+    for (const statement of first.sql) await backend.query(url, statement);
+    await backend.query(
+      url,
+      `CREATE TABLE ${migrationsTable} (id SERIAL PRIMARY KEY, hash VARCHAR(99), created_at BIGINT)`,
+    );
+    await backend.query(
+      url,
+      `INSERT INTO ${migrationsTable} VALUES (1, '${first.hash}', ${first.folderMillis})`,
+    );
+    await backend.query(url, "INSERT INTO users VALUES ('ann', 'g1', 7)");
+    for (const row of [
+      "'a', 1, '0000000000000001', 'g1', 0, 10, '', '', 1, NULL, NULL",
+      "'a', 2, '0000000000000002', 'g1', 0, 20, '', '', 2, '0000000000000001', 'g1'",
+      "'b', 1, '0000000000000003', 'g1', 0, 40, '', '', 3, NULL, NULL",
+      "'b', 2, '0000000000000004', 'g1', 1, 0, '', '', 4, '0000000000000003', 'g1'",
+      "'c', 3, '0000000000000005', 'g1', 1, 0, '', '', 5, '0000000000000009', NULL",
+      "'d', 1, '0000000000000006', 'g1', 0, 80, '', '', 6, NULL, NULL",
+    ]) {
+      await backend.query(url, `INSERT INTO versions VALUES ('ann', ${row})`);
+    }
+    await migrateCatalog(url);
+    await using catalog = await openCatalog(url);
+    expect(await catalog.usageOf("ann")).toEqual({
+      ...{ user: "ann", group: "g1", liveFiles: 2, liveBytes: 100, trashBlobs: 2, trashBytes: 50 },
+    });
+    expect(await catalog.checkUsage({ repair: false })).toEqual([]);
+    const row = { name: "ann", group: "g1", assignedAtMs: 7, updatedAtMs: 7 };
+    expect(await catalog.users({ limit: 9 })).toEqual([row]);
   });
 
   test("a catalog of a newer dsm does not open", async () => {

@@ -9,12 +9,14 @@ interface Wish {
   readonly remove: boolean;
   readonly versionOff: number;
   readonly atMs: number;
+  readonly expiresAtMs: number | undefined;
 }
 
 export type Step =
   | { kind: "commit"; changes: Wish[] }
   | { kind: "again"; pick: number }
-  | { kind: "list"; prefix: string; after: string | undefined; limit: number }
+  | { kind: "quota"; quotaBytes: number | undefined }
+  | { kind: "list"; prefix: string; after: string | undefined; limit: number; nowMs: number }
   | { kind: "reap"; beforeMs: number; limit: number; reversed: boolean };
 
 const noLimit = 1_000;
@@ -36,13 +38,27 @@ export class Walk {
   }
 
   async take(step: Step): Promise<void> {
+    await this.#take(step);
+    const [user, group] = [this.#user, this.#group];
+    const { quotaBytes } = this.#model;
+    expect(await this.#catalog.usageOf(user)).toEqual({
+      ...{ user, group, ...this.#model.usage() },
+      ...(quotaBytes === undefined ? {} : { quotaBytes }),
+    });
+    expect(await this.#catalog.trashOf({ user, limit: noLimit })).toEqual(this.#model.trashed());
+  }
+
+  #take(step: Step): Promise<void> {
     switch (step.kind) {
       case "commit":
         return this.#commit(onePerFile(step.changes).map((wish) => this.#change(wish)));
       case "again":
         return this.#commit(this.#batches[step.pick % this.#batches.length] ?? []);
       case "list":
-        return this.#list(step.prefix, step.after, step.limit);
+        return this.#list(step.prefix, step.after, step.limit, step.nowMs);
+      case "quota":
+        this.#model.quotaBytes = step.quotaBytes;
+        return this.#catalog.setQuota(this.#user, step.quotaBytes, 1);
       case "reap":
         return this.#reap(step.beforeMs, step.limit, step.reversed);
     }
@@ -57,8 +73,11 @@ export class Walk {
       expect(this.#model.trash.size).toBeLessThan(left);
     }
     expect(await this.#due(noLimit, noLimit)).toEqual([]);
+    expect(await this.#catalog.usageOfGroup(this.#group)).toEqual(this.#model.usage());
     for (const fileId of this.#model.fileIds()) await this.#compare(fileId);
-    await this.#list("", undefined, noLimit);
+    await this.#list("", undefined, noLimit, 0);
+    const user = this.#user;
+    expect(await this.#catalog.checkUsage({ repair: false, user })).toEqual([]);
   }
 
   async #commit(changes: Change[]): Promise<void> {
@@ -70,7 +89,7 @@ export class Walk {
     }
   }
 
-  #change({ fileId, remove, versionOff, atMs }: Wish): Change {
+  #change({ fileId, remove, versionOff, atMs, expiresAtMs }: Wish): Change {
     const now = this.#model.current(fileId);
     const version = Math.max(1, (now?.version ?? 0) + 1 + versionOff);
     const [user, group] = [this.#user, this.#group];
@@ -78,7 +97,9 @@ export class Walk {
     if (remove && replaces !== undefined) {
       return { kind: "delete", user, fileId, group, id: nextId(), version, replaces, atMs };
     }
-    return put({ user, fileId, group, version, modifiedAtMs: atMs }, replaces);
+    const sizeBytes = atMs * fileId.length;
+    const file = { user, fileId, group, version, sizeBytes, modifiedAtMs: atMs };
+    return put({ ...file, ...(expiresAtMs === undefined ? {} : { expiresAtMs }) }, replaces);
   }
 
   async #compare(fileId: string): Promise<void> {
@@ -86,10 +107,18 @@ export class Walk {
     expect(await this.#catalog.current(this.#user, fileId)).toEqual(expected as never);
   }
 
-  async #list(prefix: string, after: string | undefined, limit: number): Promise<void> {
-    const query = { user: this.#user, prefix, limit };
+  async #list(
+    prefix: string,
+    after: string | undefined,
+    limit: number,
+    nowMs: number,
+  ): Promise<void> {
+    const query = { user: this.#user, prefix, limit, nowMs };
     const page = await this.#catalog.list(after === undefined ? query : { ...query, after });
-    expect(page).toEqual(this.#model.list(prefix, after, limit));
+    expect(page).toEqual(this.#model.list(prefix, after, limit, nowMs));
+    const group = this.#group;
+    const expired = await this.#catalog.expired({ group, beforeMs: nowMs, limit: noLimit });
+    expect(expired.map(({ fileId }) => fileId).toSorted()).toEqual(this.#model.expired(nowMs));
   }
 
   #due(beforeMs: number, limit: number) {

@@ -41,6 +41,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
           // Mostly the version that follows; else one that somebody else took or did not reach.
           versionOff: fc.constantFrom(0, 0, 0, 0, -1, 1),
           atMs,
+          expiresAtMs: fc.option(atMs, { nil: undefined, freq: 2 }),
         }),
         { minLength: 1, maxLength: 5 },
       ),
@@ -54,6 +55,15 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       prefix: text,
       after: fc.option(text, { nil: undefined }),
       limit: fc.integer({ min: 1, max: 4 }),
+      nowMs: atMs,
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant("quota" as const),
+      // Sizes are up to 20 for each character of a name.
+      quotaBytes: fc.option(fc.integer({ min: 0, max: 150 }), { nil: undefined, freq: 3 }),
     }),
   },
   {
@@ -76,7 +86,9 @@ export function describeModel(backend: Backend): void {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 30 }), async (steps) => {
         const user = uniqueName("ann");
-        const walk = new Walk(catalog, new ModelCatalog(), user, uniqueName("g"));
+        const group = uniqueName("g");
+        await catalog.assignGroup(user, group, 1);
+        const walk = new Walk(catalog, new ModelCatalog(), user, group);
         for (const one of steps) await walk.take(one);
         await walk.reapAll();
         const rows = await backend.query(

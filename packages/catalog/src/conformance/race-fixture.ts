@@ -37,7 +37,7 @@ async function race(args: string[]): Promise<RaceResult> {
         },
       },
     ]);
-    if (mine === true) won.push(fileId);
+    if (mine === "in force") won.push(fileId);
   }
   return { group: inForce, firsts, won };
 }

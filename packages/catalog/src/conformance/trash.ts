@@ -31,7 +31,7 @@ async function scene(backend: Backend): Promise<Scene> {
           last === undefined
             ? put({ user, fileId: "a", group, modifiedAtMs })
             : overwrite(last, { modifiedAtMs });
-        expect(await catalog.commit([change])).toEqual([true]);
+        expect(await catalog.commit([change])).toEqual(["in force"]);
         files.push(change.file);
       }
       return files;

@@ -1,5 +1,6 @@
 import { limits, systemErrorCode } from "@dsm/protocol";
-import mysql, { type Pool, type PoolConnection } from "mysql2/promise";
+import mysql, { type Connection, type Pool, type PoolConnection } from "mysql2/promise";
+import type { Script, Step, StepResult } from "../script.ts";
 import type { MySqlTarget } from "../target.ts";
 
 /** What of mysql2's options a pool and the single connection of a migration share. */
@@ -24,10 +25,12 @@ const preparedStatementsMax = 32;
 
 /** A pool whose every use is bounded in time, and whose connections all have the same settings. */
 export class MySqlConnections {
+  readonly #target: MySqlTarget;
   readonly #pool: Pool;
   readonly #prepared = new WeakSet<object>();
 
   constructor(target: MySqlTarget) {
+    this.#target = target;
     this.#pool = mysql.createPool({
       ...connectionOptions(target),
       connectionLimit: limits.catalogConnectionsMax,
@@ -42,12 +45,40 @@ export class MySqlConnections {
     return this.#use((connection) => connection.query(options, params));
   }
 
-  /** A writing statement. @returns how many rows it changed */
-  async change(sql: string, params: unknown[]): Promise<number> {
-    const [result] = await this.#use((connection) =>
-      connection.query<mysql.ResultSetHeader>(sql, params),
-    );
-    return result.affectedRows;
+  /** Runs a script in one transaction; what it throws undoes all of it. */
+  transaction<T>(script: Script<T>): Promise<T> {
+    return this.#use(async (connection) => {
+      await connection.query("START TRANSACTION");
+      try {
+        const run = script();
+        let turn = run.next();
+        while (turn.done !== true) turn = run.next(await runStep(connection, turn.value));
+        await connection.query("COMMIT");
+        return turn.value;
+      } catch (error) {
+        // On a connection that is broken the server does the same by itself.
+        await connection.query("ROLLBACK").catch(() => undefined);
+        throw error;
+      }
+    });
+  }
+
+  /** A connection of its own that sees everything as it is now, until it is closed. */
+  async snapshot(): Promise<SnapshotConnection> {
+    const connection = await mysql.createConnection(connectionOptions(this.#target));
+    // What happens to it between two statements is told by the next one.
+    connection.on("error", () => {});
+    try {
+      await inTime(connection, async () => {
+        await waitForGalera(connection);
+        await connection.query("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ");
+        await connection.query("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY");
+      });
+      return new SnapshotConnection(connection);
+    } catch (error) {
+      connection.destroy();
+      throw error;
+    }
   }
 
   /** A statement that the server prepares once for each connection. */
@@ -62,24 +93,14 @@ export class MySqlConnections {
     await this.#pool.end();
   }
 
-  /**
-   * mysql2's own time-out leaves the connection waiting for an answer that may never come, so an
-   * overdue connection is thrown away here.
-   */
   async #use<T>(work: (connection: PoolConnection) => Promise<T>): Promise<T> {
     const connection = await this.#pool.getConnection();
-    const overdue = Promise.withResolvers<never>();
-    const timer = setTimeout(() => {
-      overdue.reject(new OverdueError());
-      connection.destroy();
-    }, limits.catalogQueryTimeoutMs);
     try {
-      return await Promise.race([
-        this.#setUp(connection).then(() => work(connection)),
-        overdue.promise,
-      ]);
+      return await inTime(connection, async () => {
+        await this.#setUp(connection);
+        return work(connection);
+      });
     } finally {
-      clearTimeout(timer);
       connection.release();
     }
   }
@@ -96,10 +117,69 @@ export class MySqlConnections {
 }
 
 /**
+ * mysql2's own time-out leaves the connection waiting for an answer that may never come, so an
+ * overdue connection is thrown away here.
+ */
+async function inTime<T>(connection: Pick<Connection, "destroy">, work: () => Promise<T>) {
+  const overdue = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    overdue.reject(new OverdueError());
+    connection.destroy();
+  }, limits.catalogQueryTimeoutMs);
+  try {
+    return await Promise.race([work(), overdue.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function runStep(
+  connection: PoolConnection,
+  { text, params, kind }: Step,
+): Promise<StepResult> {
+  const options = { sql: text, rowsAsArray: true };
+  const [result]: [unknown, unknown] = await connection.query(options, [...params]);
+  if (kind === "read") return { rows: result as unknown[][], changed: 0 };
+  return { rows: [], changed: (result as mysql.ResultSetHeader).affectedRows };
+}
+
+/** The connection of a snapshot, in the place of a pool. It reads, and nothing else. */
+export class SnapshotConnection {
+  readonly #connection: Connection;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  query(options: mysql.QueryOptions, params: unknown[]): Promise<unknown> {
+    return inTime(this.#connection, () => this.#connection.query(options, params));
+  }
+
+  async execute(sql: string, params: unknown[]): Promise<unknown[][]> {
+    const [rows] = await inTime(this.#connection, () =>
+      this.#connection.query<mysql.RowDataPacket[][]>({ sql, rowsAsArray: true }, params),
+    );
+    return rows;
+  }
+
+  transaction(): never {
+    throw new TypeError("a snapshot can only be read");
+  }
+
+  snapshot(): Promise<SnapshotConnection> {
+    return Promise.resolve(this);
+  }
+
+  async close(): Promise<void> {
+    this.#connection.destroy();
+  }
+}
+
+/**
  * On a Galera cluster a read may come before what another node has acknowledged; this makes reads
  * wait for it. Other servers do not know the setting, or ignore it.
  */
-async function waitForGalera(connection: PoolConnection): Promise<void> {
+async function waitForGalera(connection: Connection): Promise<void> {
   try {
     await connection.query("SET SESSION wsrep_sync_wait = 1");
   } catch (error) {

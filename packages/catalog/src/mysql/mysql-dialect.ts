@@ -25,7 +25,13 @@ export async function openMySqlDialect(target: MySqlTarget): Promise<Dialect> {
   }
 }
 
-function dialectOver(connections: MySqlConnections, shown: string): Dialect {
+/** What a dialect needs of a pool, or of the one connection of a snapshot. */
+type Connections = Pick<
+  MySqlConnections,
+  "query" | "execute" | "transaction" | "snapshot" | "close"
+>;
+
+function dialectOver(connections: Connections, shown: string): Dialect {
   // Drizzle calls nothing but `query` on its client, and the kits make the types of SQLite true.
   const mysqlDb = drizzle({ client: connections as unknown as Pool });
   const gate = new Gate({
@@ -50,14 +56,27 @@ function dialectOver(connections: MySqlConnections, shown: string): Dialect {
     db: mysqlDb as unknown as Db,
     tables,
     ifAbsent: (column) => `on duplicate key update ${column} = ${column}`,
+    addUp: (table, _keys, columns) =>
+      `on duplicate key update ${columns
+        .map((column) => `${column} = ${table}.${column} + values(${column})`)
+        .join(", ")}`,
+    locking: " for update",
     read,
     write: (doing, statement) =>
       read(doing, async () => {
         const result: MySqlRawQueryResult = await mysqlDb.execute(statement.getSQL());
         return result[0].affectedRows;
       }),
-    writeText: (doing, statement, params) =>
-      read(doing, () => connections.change(statement, params)),
+    atomic: (doing, script) => read(doing, () => connections.transaction(script)),
+    async snapshot(doing, work) {
+      const at = await read(doing, () => connections.snapshot());
+      const dialect = dialectOver(at, shown);
+      try {
+        return await work(dialect);
+      } finally {
+        await dialect.close();
+      }
+    },
     prepare: (statement) => (doing, params) =>
       read(doing, () => connections.execute(statement, params)),
     async close() {

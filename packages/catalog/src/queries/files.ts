@@ -1,31 +1,17 @@
-import { DsmError, type FileInfo, limits } from "@dsm/protocol";
-import { and, desc, eq, gt, gte, lt, sql } from "drizzle-orm";
+import { DsmError, limits } from "@dsm/protocol";
+import { and, desc, eq, gt, gte, isNull, lt, or, sql } from "drizzle-orm";
 import type { CurrentVersion, ListPage, ListQuery } from "../catalog.ts";
 import type { Dialect } from "../dialect.ts";
 import { hotRead } from "../hot-read.ts";
-import type { Tables } from "../schema/define.ts";
+import { fileColumns, fileOf } from "./file-columns.ts";
 import { isNewest } from "./newest.ts";
 import { prefixEnd } from "./prefix-end.ts";
-
-function fileColumns({ versions }: Tables) {
-  return {
-    user: versions.user,
-    fileId: versions.fileId,
-    group: versions.group,
-    blobId: versions.id,
-    version: versions.version,
-    sizeBytes: versions.sizeBytes,
-    sha256: versions.sha256,
-    mediaType: versions.mediaType,
-    modifiedAtMs: versions.atMs,
-  };
-}
 
 export type Current = (user: string, fileId: string) => Promise<CurrentVersion | undefined>;
 
 export function prepareCurrent(dialect: Dialect): Current {
   const { versions } = dialect.tables;
-  const columns = { ...fileColumns(dialect.tables), deleted: versions.deleted };
+  const columns = { ...fileColumns(versions), deleted: versions.deleted };
   const query = dialect.db
     .select(columns)
     .from(versions)
@@ -41,21 +27,22 @@ export function prepareCurrent(dialect: Dialect): Current {
   return async (user, fileId) => {
     const [row] = await run(`look up ${user}/${fileId}`, { user, fileId });
     if (row === undefined) return undefined;
-    const { deleted, ...file } = row;
-    return deleted === 0 ? { version: file.version, file } : { version: file.version };
+    const { deleted, ...rest } = row;
+    const { version } = rest;
+    return deleted === 0 ? { version, file: fileOf(rest) } : { version };
   };
 }
 
 /** @throws DsmError BAD_REQUEST for a limit out of range, or text that is not valid Unicode */
 export async function listFiles(dialect: Dialect, query: ListQuery): Promise<ListPage> {
   assertQuery(query);
-  const { user, prefix = "", after, limit } = query;
+  const { user, prefix = "", after, limit, nowMs } = query;
   const { versions } = dialect.tables;
   const end = prefixEnd(prefix);
   // One more than asked for tells whether there is a next page.
-  const rows: FileInfo[] = await dialect.read(`list the files of ${user}`, () =>
+  const rows = await dialect.read(`list the files of ${user}`, () =>
     dialect.db
-      .select(fileColumns(dialect.tables))
+      .select(fileColumns(versions))
       .from(versions)
       .where(
         and(
@@ -64,13 +51,14 @@ export async function listFiles(dialect: Dialect, query: ListQuery): Promise<Lis
           end === undefined ? undefined : lt(versions.fileId, end),
           after === undefined ? undefined : gt(versions.fileId, after),
           eq(versions.deleted, 0),
+          or(isNull(versions.expiresAtMs), gt(versions.expiresAtMs, nowMs)),
           isNewest(dialect),
         ),
       )
       .orderBy(versions.fileId)
       .limit(limit + 1),
   );
-  const files = rows.slice(0, limit);
+  const files = rows.slice(0, limit).map(fileOf);
   const last = files.at(-1);
   return rows.length > limit && last !== undefined ? { files, next: last.fileId } : { files };
 }

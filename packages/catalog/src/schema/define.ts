@@ -8,11 +8,19 @@ const sha256Digits = 64;
 
 /** The one schema of the catalog. docs/design/2026-11-22-versions-table.md says why. */
 export function defineTables(kit: ColumnKit) {
-  const users = kit.table("users", {
-    name: kit.bytes("name", limits.userMaxChars).primaryKey(),
-    group: kit.bytes("group_name", limits.userMaxChars).notNull(),
-    assignedAtMs: kit.count("assigned_at_ms").notNull(),
-  });
+  const users = kit.table(
+    "users",
+    {
+      name: kit.bytes("name", limits.userMaxChars).primaryKey(),
+      group: kit.bytes("group_name", limits.userMaxChars).notNull(),
+      assignedAtMs: kit.count("assigned_at_ms").notNull(),
+      /** What the live bytes of the user may not pass; null for no limit. */
+      quotaBytes: kit.count("quota_bytes"),
+      /** When the group or the quota changed last. */
+      updatedAtMs: kit.count("updated_at_ms").notNull().default(0),
+    },
+    (table) => [kit.index("users_updated").on(table.group, table.updatedAtMs)],
+  );
 
   /** Append-only: the newest version of (user, fileId) is the file, or its tombstone. */
   const versions = kit.table(
@@ -34,10 +42,36 @@ export function defineTables(kit: ColumnKit) {
       replaces: kit.hex("replaces", blobIdDigits).$type<BlobId>(),
       /** The group whose reaper still has to unlink `replaces`; null when there is nothing. */
       trashGroup: kit.bytes("trash_group", limits.userMaxChars),
+      /** From then on the file is gone for readers; null for files that stay. */
+      expiresAtMs: kit.count("expires_at_ms"),
+      /** Which pieces are bad (protocol/damage.ts); null on sound blobs. */
+      damage: kit.bytes("damage", limits.damageMaxChars),
     },
     (table) => [
       kit.primaryKey({ columns: [table.user, table.fileId, table.version] }),
       kit.index("versions_trash").on(table.trashGroup, table.atMs),
+      kit.sparseIndex("versions_expiry", table.group, table.expiresAtMs),
+      kit.sparseIndex("versions_damage", table.group, table.damage),
+    ],
+  );
+
+  /**
+   * What a user has in a group: always the sum over `versions`, for the transaction that changes
+   * the one changes the other. docs/design/2026-11-23-usage-in-the-transaction.md says why.
+   */
+  const userUsage = kit.table(
+    "user_usage",
+    {
+      user: kit.bytes("user_name", limits.userMaxChars).notNull(),
+      group: kit.bytes("group_name", limits.userMaxChars).notNull(),
+      liveFiles: kit.sum("live_files").notNull(),
+      liveBytes: kit.sum("live_bytes").notNull(),
+      trashBlobs: kit.sum("trash_blobs").notNull(),
+      trashBytes: kit.sum("trash_bytes").notNull(),
+    },
+    (table) => [
+      kit.primaryKey({ columns: [table.user, table.group] }),
+      kit.index("user_usage_group").on(table.group),
     ],
   );
 
@@ -47,7 +81,7 @@ export function defineTables(kit: ColumnKit) {
     next: kit.count("next").notNull(),
   });
 
-  return { users, versions, idSegments };
+  return { users, versions, userUsage, idSegments };
 }
 
 export type Tables = ReturnType<typeof defineTables>;

@@ -1,4 +1,12 @@
-import { bigint, customType, index, mysqlTable, primaryKey, tinyint } from "drizzle-orm/mysql-core";
+import {
+  bigint,
+  customType,
+  index,
+  type MySqlColumn,
+  mysqlTable,
+  primaryKey,
+  tinyint,
+} from "drizzle-orm/mysql-core";
 import type { ColumnKit } from "./sqlite-kit.ts";
 
 /**
@@ -27,6 +35,10 @@ const mysqlColumns = {
   bytes: (name: string, maxBytes: number) => utf8Bytes(name, { maxBytes }),
   hex: (name: string, digits: number) => hexDigits(name, { digits }),
   count: (name: string) => bigint(name, { mode: "number", unsigned: true }),
+  sum: (name: string) => bigint(name, { mode: "number" }),
+  // MySQL has no partial indexes: the nulls stand in it too, one behind the other.
+  sparseIndex: (name: string, first: MySqlColumn, mostlyNull: MySqlColumn) =>
+    index(name).on(first, mostlyNull),
   flag: (name: string) => tinyint(name),
 };
 

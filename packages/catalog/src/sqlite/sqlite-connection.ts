@@ -1,5 +1,5 @@
 import { Database } from "bun:sqlite";
-import { systemErrorCode } from "@dsm/protocol";
+import { limits, systemErrorCode } from "@dsm/protocol";
 
 interface OpenOptions {
   readonly create: boolean;
@@ -17,6 +17,9 @@ export async function openSqlite(path: string, options: OpenOptions): Promise<Da
     database.run(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
     await turnOnWal(database, busyTimeoutMs);
     database.run("PRAGMA synchronous = FULL");
+    // KiB when negative. Of the 2 MiB that are the default, commits spend a third of their time
+    // reading pages again once the file is larger.
+    database.run(`PRAGMA cache_size = -${limits.catalogCacheKiB}`);
     return database;
   } catch (error) {
     database.close();

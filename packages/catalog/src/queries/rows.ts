@@ -1,0 +1,144 @@
+import type { BlobId } from "@dsm/protocol";
+import { and, eq, getTableColumns, gt, inArray, lt, type SQL } from "drizzle-orm";
+import type { UserRow, VersionKey, VersionRow } from "../catalog.ts";
+import type { RowOf } from "../decode.ts";
+import type { Dialect } from "../dialect.ts";
+import { change } from "../script.ts";
+import { isSegment } from "./marks.ts";
+import type { Tables } from "../schema/define.ts";
+
+type StoredVersion = RowOf<Tables["versions"]["_"]["columns"]>;
+
+/** The rows with these ids, in any order. */
+export async function rowsOf(dialect: Dialect, ids: readonly BlobId[]): Promise<VersionRow[]> {
+  if (ids.length === 0) return [];
+  const { versions } = dialect.tables;
+  const rows = await dialect.read(`look up ${ids.length} versions`, () =>
+    dialect.db
+      .select()
+      .from(versions)
+      .where(inArray(versions.id, [...ids])),
+  );
+  return rows.map(versionOf);
+}
+
+/**
+ * All versions by key. Each page is made of up to three ranges of the primary key, for no
+ * database but SQLite finds the way from `(user, file_id, version) > (…)` to that index.
+ */
+export async function listVersions(
+  dialect: Dialect,
+  { after, limit }: { readonly after?: VersionKey; readonly limit: number },
+): Promise<VersionRow[]> {
+  const { versions } = dialect.tables;
+  const { user, fileId, version } = versions;
+  const ranges: Array<SQL | undefined> =
+    after === undefined
+      ? [undefined]
+      : [
+          and(eq(user, after.user), eq(fileId, after.fileId), gt(version, after.version)),
+          and(eq(user, after.user), gt(fileId, after.fileId)),
+          gt(user, after.user),
+        ];
+  const page: StoredVersion[] = [];
+  for (const range of ranges) {
+    if (page.length >= limit) break;
+    const more = await dialect.read("list versions", () =>
+      dialect.db
+        .select()
+        .from(versions)
+        .where(range)
+        .orderBy(user, fileId, version)
+        .limit(limit - page.length),
+    );
+    page.push(...more);
+  }
+  return page.map(versionOf);
+}
+
+export async function listSegments(
+  dialect: Dialect,
+): Promise<Array<{ name: string; next: number }>> {
+  const { idSegments } = dialect.tables;
+  return dialect.read("list the segments", () =>
+    dialect.db.select().from(idSegments).where(isSegment(dialect)).orderBy(idSegments.name),
+  );
+}
+
+interface Rows {
+  readonly users?: readonly UserRow[];
+  readonly versions?: readonly VersionRow[];
+  readonly segments?: ReadonlyArray<{ readonly name: string; readonly next: number }>;
+}
+
+/** In one transaction; a row that is there already stays, and a segment is only moved on. */
+export async function loadRows(dialect: Dialect, rows: Rows): Promise<void> {
+  const { users, versions, idSegments } = dialect.tables;
+  const { users: newUsers = [], versions: newVersions = [], segments = [] } = rows;
+  await dialect.atomic("load rows", function* () {
+    yield* insertAll(dialect, "users", users, newUsers, "users.name");
+    const stored = newVersions.map((row) => ({ ...row, deleted: row.deleted ? 1 : 0 }));
+    yield* insertAll(dialect, "versions", versions, stored, "versions.id");
+    yield* insertAll(dialect, "id_segments", idSegments, segments, "id_segments.name");
+    for (const { name, next } of segments) {
+      yield* change(
+        dialect.db
+          .update(idSegments)
+          .set({ next })
+          .where(and(eq(idSegments.name, name), lt(idSegments.next, next))),
+      );
+    }
+  });
+}
+
+type Table = Tables["users"] | Tables["versions"] | Tables["idSegments"];
+
+/** SQLite takes 32,766 values in a statement; a version has 14. */
+const rowsPerStatement = 500;
+
+function* insertAll(
+  dialect: Dialect,
+  name: string,
+  table: Table,
+  rows: readonly object[],
+  anyColumn: string,
+) {
+  const columns = Object.entries(getTableColumns(table));
+  for (let at = 0; at < rows.length; at += rowsPerStatement) {
+    const part = rows.slice(at, at + rowsPerStatement);
+    const row = `(${columns.map(() => "?").join(", ")})`;
+    const text = `insert into ${name} (${columns.map(([, column]) => column.name).join(", ")})
+      values ${part.map(() => row).join(", ")} ${dialect.ifAbsent(anyColumn)}`;
+    const params = part.flatMap((values) =>
+      columns.map(([key, column]) => {
+        const value: unknown = (values as Record<string, unknown>)[key] ?? null;
+        return value === null ? null : column.mapToDriverValue(value as never);
+      }),
+    );
+    yield* change({ text, params });
+  }
+}
+
+function versionOf(row: StoredVersion): VersionRow {
+  const { deleted, replaces, trashGroup, expiresAtMs, damage, ...always } = row;
+  return {
+    ...always,
+    deleted: deleted === 1,
+    ...(replaces === null ? {} : { replaces }),
+    ...(trashGroup === null ? {} : { trashGroup }),
+    ...(expiresAtMs === null ? {} : { expiresAtMs }),
+    ...(damage === null ? {} : { damage }),
+  };
+}
+
+/** Whether nothing was ever written. */
+export async function isEmpty(dialect: Dialect): Promise<boolean> {
+  const { users, versions, idSegments } = dialect.tables;
+  for (const table of [users, versions, idSegments]) {
+    const rows = await dialect.read("look whether it is empty", () =>
+      dialect.db.select().from(table).limit(1),
+    );
+    if (rows.length > 0) return false;
+  }
+  return true;
+}
