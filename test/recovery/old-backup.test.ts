@@ -1,0 +1,50 @@
+import { expect, test } from "bun:test";
+import { access, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { bytesSource } from "@dsm/client";
+import { startCluster } from "@dsm/cluster";
+import { readRecords } from "@dsm/journal";
+import { blobPath } from "@dsm/protocol";
+import { tempDir, until } from "@dsm/testkit";
+import { runCatalog } from "./backup-fixture.ts";
+
+const content = new Uint8Array(1_000).fill(7);
+
+test("storages drop nothing that only the catalog before the restore knew", async () => {
+  await using dir = await tempDir();
+  const options = { dataDir: dir.path, storages: 1, doubtSettleMs: 50 };
+  const url = `sqlite:${join(dir.path, "catalog.db")}`;
+  const backup = join(dir.path, "backup.ndjson");
+  let late: string;
+  {
+    await using cluster = await startCluster(options);
+    await using client = cluster.client();
+    await client.upload({ user: "ann", fileId: "early", source: bytesSource(content) });
+    expect((await runCatalog(["backup", backup, "--catalog", url])).code).toBe(0);
+    const { file } = await client.upload({
+      user: "ann",
+      fileId: "late",
+      source: bytesSource(content),
+    });
+    late = join(cluster.groupRoot("g1"), blobPath(file.blobId));
+  }
+  for (const ending of ["", "-wal", "-shm"]) {
+    await rm(join(dir.path, `catalog.db${ending}`), { force: true });
+  }
+  expect((await runCatalog(["restore", backup, "--catalog", url])).code).toBe(0);
+  await using cluster = await startCluster(options);
+  await using client = cluster.client();
+  const settled = Bun.file(join(cluster.groupRoot("g1"), "journal/g1-s1/settled.json"));
+  await until("the life before is settled", async () => (await settled.text()).includes(".log"));
+  expect(await isThere(late)).toBe(true);
+  const lines = await Array.fromAsync(readRecords(cluster.groupRoot("g1")));
+  expect(lines.filter((line) => "record" in line && line.record.kind === "abort")).toEqual([]);
+  expect((await client.stat("ann", "early")).sizeBytes).toBe(content.length);
+});
+
+async function isThere(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
