@@ -6,6 +6,7 @@ import {
   asRoot,
   layMariaDb,
   type MariaDbFiles,
+  type MariaDbOptions,
   mariaDbPassword,
   mariaDbUser,
 } from "./mariadb-files.ts";
@@ -132,13 +133,13 @@ export class MariaDb implements AsyncDisposable {
 }
 
 /** A server of the caller's own, for tests that stop it. Takes about two seconds. */
-export async function startMariaDb(): Promise<MariaDb> {
+export async function startMariaDb(options: MariaDbOptions = {}): Promise<MariaDb> {
   const missing = mariaDbMissing();
   if (missing !== undefined) throw new Error(missing);
   const folder = await mkdtemp(join(tmpdir(), "dsm-mariadb-"));
   const janitor = startJanitor(folder);
   try {
-    const files = await layMariaDb(folder, program("mariadb-install-db") ?? "");
+    const files = await layMariaDb(folder, program("mariadb-install-db") ?? "", options);
     for (let tries = 1; ; tries++) {
       const server = new MariaDb(folder, files, freePort(), janitor);
       try {
