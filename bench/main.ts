@@ -4,6 +4,7 @@ import { clusterSecret } from "@dsm/protocol";
 import { RpcPool } from "@dsm/rpc";
 import { startProcess, tempDir } from "@dsm/testkit";
 import { rateOf } from "./load.ts";
+import { benchUpload } from "./upload.ts";
 
 /**
  * `bun run bench [locate|upload|download]`: the load comes from this process, the cluster is one
@@ -31,22 +32,7 @@ const scenarios: Record<string, (bed: Bed) => Promise<void>> = {
     }
   },
 
-  async upload({ client }) {
-    for (const name of names) {
-      const content = crypto.getRandomValues(new Uint8Array(sizes.small));
-      const bytes = Buffer.alloc(sizes[name], content);
-      for (const clients of clientCounts) {
-        const put = (of: number, turn: number) => {
-          const fileId = `${name}/${clients}/${of}/${turn}`;
-          return client.upload({ user: "bench", fileId, source: bytesSource(bytes) });
-        };
-        show(
-          `upload ${sizes[name]} B, ${clients} clients`,
-          await rateOf(put, { clients, durationMs }),
-        );
-      }
-    }
-  },
+  upload: benchUpload,
 
   async download({ client, http, bare }) {
     for (const name of names) {

@@ -1,3 +1,4 @@
+import { crashPoint } from "@dsm/faults";
 import { type BlobId, blobIdFromNumber, limits } from "@dsm/protocol";
 
 /** Where segments come from: the catalog, which gives every number once. */
@@ -44,6 +45,7 @@ export class SegmentAllocator {
 
   async #takeSegment(): Promise<void> {
     const segment = await this.#source.leaseSegment(segmentName, this.#segmentIds);
+    crashPoint("ids.leased");
     this.#next = segment.first;
     this.#end = segment.first + segment.count;
   }

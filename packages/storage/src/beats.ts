@@ -1,6 +1,7 @@
+import { type Alarm, type Clock, systemClock } from "@dsm/clock";
 import type { Log } from "@dsm/log";
 import { type ClusterSecret, DsmError, type StorageState } from "@dsm/protocol";
-import { RpcClient } from "@dsm/rpc";
+import { type Dial, dialTcp, type RpcAsker } from "@dsm/rpc";
 
 export interface BeatsOptions {
   readonly trackers: readonly string[];
@@ -10,6 +11,8 @@ export interface BeatsOptions {
   /** An operator asked a tracker to drain this storage, or to end that. */
   readonly onDrainWish: (draining: boolean) => void;
   readonly log: Log;
+  readonly dial?: Dial;
+  readonly clock?: Clock;
 }
 
 /** Until a tracker has answered a join with the interval that it wants. */
@@ -50,17 +53,21 @@ export class Beats implements AsyncDisposable {
 class Herald {
   readonly #options: BeatsOptions;
   readonly #endpoint: string;
-  readonly #client: RpcClient;
-  #timer: Timer | undefined;
+  readonly #client: RpcAsker;
+  readonly #clock: Clock;
+  #alarm: Alarm | undefined;
   #intervalMs = firstIntervalMs;
   #reached: boolean | undefined;
+  /** It has not answered a join of this storage since it last asked for one. */
+  #mustJoin = true;
   #stopped = false;
 
   constructor(endpoint: string, options: BeatsOptions) {
     this.#options = options;
     this.#endpoint = endpoint;
-    const { secret } = options;
-    this.#client = new RpcClient({ endpoint, role: "storage", secret, requestTimeoutMs });
+    const { secret, dial = dialTcp, clock = systemClock } = options;
+    this.#client = dial({ endpoint, role: "storage", secret, requestTimeoutMs });
+    this.#clock = clock;
     this.#later(0);
   }
 
@@ -92,25 +99,50 @@ class Herald {
 
   #stopBeating(): void {
     this.#stopped = true;
-    clearTimeout(this.#timer);
+    this.#alarm?.cancel();
   }
 
   #later(delayMs: number): void {
     if (this.#stopped) return;
-    this.#timer = setTimeout(
-      () => void this.beat().then(() => this.#later(this.#intervalMs)),
+    this.#alarm = this.#clock.after(
       delayMs,
+      () => void this.beat().then(() => this.#later(this.#intervalMs)),
     );
   }
 
   async #say(state: StorageState): Promise<void> {
+    if (!this.#mustJoin) {
+      try {
+        return await this.#heartbeat(state);
+      } catch (error) {
+        if (!(error instanceof DsmError) || error.code !== "JOIN_FIRST") throw error;
+        this.#mustJoin = true;
+      }
+    }
+    // A join behind the leave would bring back what is gone.
+    if (this.#stopped) return;
+    // The answer has the interval: as long as it is lost the join is said again.
+    const { heartbeatIntervalMs } = await this.#client.call("join", state);
+    this.#intervalMs = heartbeatIntervalMs;
+    this.#mustJoin = false;
+  }
+
+  async #heartbeat(state: StorageState): Promise<void> {
+    const { drain } = await this.#again(() => this.#client.call("heartbeat", state));
+    if (drain !== undefined) this.#options.onDrainWish(drain);
+  }
+
+  /**
+   * That a connection was lost, as when the tracker's host was without power, is often noticed by
+   * the first beat after it. The tracker may run again, and must not wait a beat longer for it.
+   */
+  async #again<T>(call: () => Promise<T>): Promise<T> {
     try {
-      const { drain } = await this.#client.call("heartbeat", state);
-      if (drain !== undefined) this.#options.onDrainWish(drain);
+      return await call();
     } catch (error) {
-      if (!(error instanceof DsmError) || error.code !== "JOIN_FIRST") throw error;
-      const { heartbeatIntervalMs } = await this.#client.call("join", state);
-      this.#intervalMs = heartbeatIntervalMs;
+      const isLost = error instanceof DsmError && error.code === "UNREACHABLE";
+      if (!isLost || this.#reached !== true || this.#stopped) throw error;
+      return call();
     }
   }
 

@@ -1,23 +1,34 @@
-import { type FileHandle, mkdir, open, unlink } from "node:fs/promises";
-import { dirname, join, relative, sep } from "node:path";
-import { type BlobId, blobPath, DsmError, systemErrorCode } from "@dsm/protocol";
-import { syncDirectory } from "./sync-directory.ts";
+import { type FileHandle, link, mkdir, open, unlink } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { crashPoint } from "@dsm/faults";
+import {
+  type BlobId,
+  blobPath,
+  DsmError,
+  limits,
+  piecesPath,
+  systemErrorCode,
+} from "@dsm/protocol";
+import { type BlobSync, BlobWriter } from "./blob-writer.ts";
+import { diskError } from "./disk-error.ts";
+import { writeNewFile } from "./write-new-file.ts";
 
-/** A blob that is being written. Exactly one of `finish` and `abort` ends it. */
-export interface BlobWriter {
-  write(chunk: Uint8Array): Promise<void>;
-  /** Makes the bytes and the name durable. */
-  finish(): Promise<void>;
-  /** Removes what was written. */
-  abort(): Promise<void>;
-}
-
-/** The blobs of one group file system. Knows paths and bytes, and nothing of files or users. */
+/**
+ * The blobs of one group file system. Knows paths and bytes, and nothing of files or users. What
+ * it writes is durable once the group that the blob joins is synced.
+ */
 export class BlobStore {
   readonly #root: string;
+  readonly #sync: BlobSync;
+  readonly #retryMs: number;
+  readonly #leftovers = new Set<BlobId>();
+  #retry: Timer | undefined;
 
-  constructor(root: string) {
+  /** @param retryMs until what could not be removed is tried again */
+  constructor(root: string, sync: BlobSync, retryMs: number = limits.leftoverRetryMs) {
     this.#root = root;
+    this.#sync = sync;
+    this.#retryMs = retryMs;
   }
 
   /**
@@ -26,106 +37,133 @@ export class BlobStore {
    * @throws DsmError STORAGE_FULL or STORAGE_FAILED
    */
   async create(id: BlobId): Promise<BlobWriter> {
-    const path = join(this.#root, blobPath(id));
-    try {
-      const file = await this.#openNew(path);
-      return new FileBlobWriter(this.#root, path, file);
-    } catch (cause) {
-      throw diskError(`blob ${id} cannot be created`, cause);
-    }
+    const path = blobPath(id);
+    const file = await this.#make<FileHandle>(path, (at) => open(at, "wx", 0o644));
+    crashPoint("put.created");
+    const writePieces = (bytes: Uint8Array) => this.#writeNew(piecesPath(id), bytes);
+    return new BlobWriter(path, file, this.#sync, writePieces);
   }
 
-  /** Removing what is gone already is no error. @throws DsmError STORAGE_FAILED */
-  async remove(id: BlobId): Promise<void> {
+  /**
+   * A whole blob that is in memory; nothing of it is left where this fails.
+   * @throws DsmError STORAGE_FULL or STORAGE_FAILED
+   */
+  async write(id: BlobId, bytes: Uint8Array): Promise<void> {
     try {
-      await unlink(join(this.#root, blobPath(id)));
-    } catch (cause) {
-      if (systemErrorCode(cause) !== "ENOENT")
-        throw diskError(`blob ${id} cannot be removed`, cause);
-    }
-  }
-
-  async #openNew(path: string): Promise<FileHandle> {
-    try {
-      return await open(path, "wx", 0o644);
+      await this.#writeNew(blobPath(id), bytes);
     } catch (error) {
-      if (systemErrorCode(error) !== "ENOENT") throw error;
-    }
-    await this.#makeDirectory(dirname(path));
-    return open(path, "wx", 0o644);
-  }
-
-  /** Makes a directory and the names of all that were made for it durable. */
-  async #makeDirectory(path: string): Promise<void> {
-    const firstMade = await mkdir(path, { recursive: true });
-    if (firstMade === undefined) return;
-    const steps = relative(dirname(firstMade), path).split(sep);
-    for (let depth = 0; depth < steps.length; depth++) {
-      await syncDirectory(join(dirname(firstMade), ...steps.slice(0, depth)));
+      // Where an id is taken, against all rules, the bytes are somebody else's.
+      if (isTaken(error)) throw error;
+      throw await this.discard(id, error);
     }
   }
-}
 
-class FileBlobWriter implements BlobWriter {
-  readonly #root: string;
-  readonly #path: string;
-  readonly #file: FileHandle;
-
-  constructor(root: string, path: string, file: FileHandle) {
-    this.#root = root;
-    this.#path = path;
-    this.#file = file;
-  }
-
-  async write(chunk: Uint8Array): Promise<void> {
+  /**
+   * Gives the bytes of a blob a second name, of a new blob: nothing is copied, and either name may
+   * be removed without harm to the other.
+   * @param pieces the sidecar of the new blob, where it is to have one
+   * @returns false when there are no bytes under the first name any more
+   * @throws DsmError STORAGE_FULL or STORAGE_FAILED; nothing of the new blob is left then
+   */
+  async link(from: BlobId, to: BlobId, pieces?: Uint8Array): Promise<boolean> {
     try {
-      // write(2) may take less than it was given, on a full disk above all.
-      for (let offset = 0; offset < chunk.length;) {
-        const { bytesWritten } = await this.#file.write(chunk, offset, chunk.length - offset);
-        offset += bytesWritten;
+      await this.#make(blobPath(to), (at) => link(join(this.#root, blobPath(from)), at));
+    } catch (error) {
+      const isGone = error instanceof DsmError && systemErrorCode(error.cause) === "ENOENT";
+      if (isGone) return false;
+      throw error;
+    }
+    try {
+      if (pieces !== undefined) await this.#writeNew(piecesPath(to), pieces);
+    } catch (error) {
+      throw await this.discard(to, error);
+    }
+    return true;
+  }
+
+  /**
+   * Removes what a failed upload has written. What cannot be removed now is tried again later.
+   * @returns the error to tell: the one that was given, and what went wrong here besides
+   */
+  async discard(id: BlobId, because: unknown): Promise<unknown> {
+    crashPoint("put.abandoned");
+    try {
+      await this.remove(id);
+      return because;
+    } catch (error) {
+      this.#leftovers.add(id);
+      this.#retryLater();
+      return bothErrors(because, error);
+    }
+  }
+
+  /**
+   * Removes a blob and its sidecar. What is gone already is no error.
+   * @throws DsmError STORAGE_FAILED
+   */
+  async remove(id: BlobId): Promise<void> {
+    // The sidecar first: a blob without one can be read, a sidecar without a blob is litter.
+    await this.#unlink(piecesPath(id));
+    await this.#unlink(blobPath(id));
+  }
+
+  #writeNew(path: string, bytes: Uint8Array): Promise<void> {
+    const sync = this.#sync.blobsSyncThemselves;
+    return this.#make(path, (at) => writeNewFile(at, bytes, { sync }));
+  }
+
+  /** Does `make` at a path below the root, whose directory is made when it is not there. */
+  async #make<T>(path: string, make: (at: string) => Promise<T>): Promise<T> {
+    const at = join(this.#root, path);
+    try {
+      try {
+        return await make(at);
+      } catch (error) {
+        if (systemErrorCode(error) !== "ENOENT") throw error;
       }
+      await mkdir(dirname(at), { recursive: true });
+      return await make(at);
     } catch (cause) {
-      throw diskError(`${this.#shown} cannot be written`, cause);
+      throw diskError(`${path} cannot be written`, cause);
     }
   }
 
-  async finish(): Promise<void> {
+  #retryLater(): void {
+    this.#retry ??= setTimeout(() => void this.#removeLeftovers(), this.#retryMs);
+    this.#retry.unref();
+  }
+
+  async #removeLeftovers(): Promise<void> {
+    for (const id of this.#leftovers) {
+      try {
+        await this.remove(id);
+        this.#leftovers.delete(id);
+      } catch {
+        // It was told of when it failed first; fsck finds what this process leaves behind.
+      }
+    }
+    this.#retry = undefined;
+    if (this.#leftovers.size > 0) this.#retryLater();
+  }
+
+  async #unlink(path: string): Promise<void> {
     try {
-      await this.#file.datasync();
-      await this.#file.close();
-      await syncDirectory(dirname(this.#path));
+      await unlink(join(this.#root, path));
     } catch (cause) {
-      throw diskError(`${this.#shown} cannot be made durable`, cause);
+      if (systemErrorCode(cause) !== "ENOENT") throw diskError(`${path} cannot be removed`, cause);
     }
-  }
-
-  async abort(): Promise<void> {
-    // After a failed close the descriptor is gone already, and there is nothing more to close.
-    await this.#file.close().catch(() => undefined);
-    await unlink(this.#path).catch((cause: unknown) => {
-      if (systemErrorCode(cause) !== "ENOENT")
-        throw diskError(`${this.#shown} stays behind`, cause);
-    });
-  }
-
-  get #shown(): string {
-    return relative(this.#root, this.#path);
   }
 }
 
-const fullCodes = new Set(["ENOSPC", "EDQUOT"]);
+function isTaken(error: unknown): boolean {
+  return error instanceof DsmError && systemErrorCode(error.cause) === "EEXIST";
+}
 
-function diskError(what: string, cause: unknown): DsmError {
-  if (cause instanceof DsmError) return cause;
-  const code = systemErrorCode(cause) ?? String(cause);
-  if (fullCodes.has(code)) {
-    return new DsmError("STORAGE_FULL", `${what}: the group file system is full (${code})`, {
-      cause,
-      remedy: "add space or delete files",
-    });
-  }
-  return new DsmError("STORAGE_FAILED", `${what}: ${code}`, {
-    cause,
-    remedy: "look at the disk and the mount of the group file system",
+function bothErrors(first: unknown, second: unknown): DsmError {
+  const { code, message, remedy } = DsmError.from(first, "an upload");
+  const { message: also } = DsmError.from(second, "its removal");
+  return new DsmError(code, `${message}; and ${also}, which is tried again later`, {
+    cause: first,
+    remedy,
   });
 }

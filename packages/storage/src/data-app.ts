@@ -1,6 +1,5 @@
 import {
   assertNoPartialPut,
-  assertWriteAllowed,
   knownMediaType,
   localSource,
   notTaken,
@@ -12,29 +11,38 @@ import {
   type ServingPolicy,
 } from "@dsm/delivery";
 import {
-  type ClusterSecret,
   DsmError,
   etagOf,
   expectedSha256,
+  expiresAfterOf,
   type FileInfo,
+  isExpired,
+  limits,
   parseMediaTarget,
   reprDigestOf,
 } from "@dsm/protocol";
 import { Hono } from "hono";
-import type { FileWrites } from "./file-writes.ts";
+import type { DamageMarks } from "./damage-marks.ts";
+import type { FileWrites, PutRequest } from "./file-writes.ts";
+import type { Maintenance } from "./maintenance-app.ts";
+import type { StorageMetrics } from "./metrics.ts";
+import { assertMayScrape } from "./metrics-access.ts";
 import { shownCapability } from "./shown-capability.ts";
+import { empty, restore, type TrashAppOptions } from "./trash-app.ts";
 import type { WatchedFiles } from "./watched-files.ts";
+import { writeCheck } from "./write-check.ts";
 
-export interface DataAppOptions {
+export interface DataAppOptions extends TrashAppOptions {
   readonly root: string;
-  readonly group: string;
-  readonly secret: ClusterSecret;
   readonly writes: FileWrites;
   readonly policy: ServingPolicy;
+  readonly maintenance: Pick<Maintenance, "answer">;
+  readonly metrics: StorageMetrics;
+  /** Who sends it may read the metrics; only this machine unless given. */
+  readonly metricsKey: string | undefined;
+  readonly marks: Pick<DamageMarks, "current">;
   readonly watched: Pick<WatchedFiles, "assertReadable">;
   readonly current: (user: string, fileId: string) => Promise<FileInfo | undefined>;
-  /** Throws when this storage takes no new bytes: it is full, or it stops. */
-  readonly admitWrite: (announcedBytes: number | undefined) => void;
 }
 
 /** `inside` is the data port; `public` is the port beside it, on which nothing can be changed. */
@@ -45,12 +53,18 @@ const media: Readonly<Record<Side, Route>> = {
   inside: { methods: ["GET", "HEAD", "PUT", "DELETE"], readByAnyOrigin: true },
   public: { methods: ["GET", "HEAD"], readByAnyOrigin: true },
 };
+const maintenance: Route = { methods: ["POST"], readByAnyOrigin: false };
+const metrics: Route = { methods: ["GET", "HEAD"], readByAnyOrigin: false };
+const trash: Route = { methods: ["POST", "DELETE"], readByAnyOrigin: false };
 const health: Route = { methods: ["GET", "HEAD"], readByAnyOrigin: false };
 
 /** The paths of a side and what may be done there; undefined where there is nothing. */
 export function dataRoutesOf(side: Side): (path: string) => Route | undefined {
   return (path) => {
     if (path.startsWith("/media/")) return media[side];
+    if (side === "inside" && path.startsWith("/maintenance/")) return maintenance;
+    if (side === "inside" && path.startsWith("/trash/")) return trash;
+    if (side === "inside" && path === "/metrics") return metrics;
     return path === "/healthz" ? health : undefined;
   };
 }
@@ -69,6 +83,10 @@ export function dataApp(options: DataAppOptions, side: Side): Hono<Env> {
   if (side === "inside") {
     app.put("/media/*", (c) => put(options, c.req.raw, c.env));
     app.delete("/media/*", (c) => remove(options, c.req.raw, c.env));
+    app.post("/trash/*", (c) => restore(options, c.req.raw, c.env));
+    app.delete("/trash/*", (c) => empty(options, c.req.raw, c.env));
+    app.post("/maintenance/*", (c) => options.maintenance.answer(c.req.raw));
+    app.get("/metrics", (c) => showMetrics(options, c.req.raw, c.env));
   }
   app.notFound((c) =>
     notTaken(c.req.method, routeOf(c.req.path), "media are at /media/{user}/{fileId}"),
@@ -80,26 +98,39 @@ export function dataApp(options: DataAppOptions, side: Side): Hono<Env> {
   return app;
 }
 
+async function showMetrics(
+  { metrics: shown, metricsKey }: DataAppOptions,
+  request: Request,
+  { remoteAddress }: RequestInfo,
+): Promise<Response> {
+  assertMayScrape(metricsKey, request, remoteAddress);
+  return new Response(await shown.text(), { headers: { "Content-Type": shown.contentType } });
+}
+
 async function read(
   options: DataAppOptions,
   request: Request,
-  { keepsLength, remoteAddress }: RequestInfo,
+  info: RequestInfo,
 ): Promise<Response> {
   const target = parseMediaTarget(request.url);
   const { user, fileId, query } = target;
-  const shown = { request, remoteAddress, target, intent: "read" } as const;
+  const shown = { request, info, target, intent: "read" } as const;
   const claims = shownCapability(options, shown);
   if (claims.isWatched === true && claims.file !== undefined) {
     await options.watched.assertReadable(claims.file);
   }
   // A pinned capability names the version: no other bytes are served, and no one is asked.
-  const file = claims.file ?? (await options.current(user, fileId));
-  if (file === undefined) throw notFound(user, fileId);
+  const known = claims.file ?? (await options.current(user, fileId));
+  // Who heals reads whatever lies there; for all others a file that has expired is none.
+  const isGone = known === undefined || (claims.isRaw !== true && isExpired(known, Date.now()));
+  if (isGone) throw notFound(user, fileId);
+  // It may name it as it was hours ago; which bytes are bad is looked up now.
+  const file = claims.isRaw === true ? known : await options.marks.current(known);
   const download = claims.downloadOnly === true || query.get("download") === "1";
   const { method, headers } = request;
   const policy = claims.isPublic === true ? options.policy : privatePolicy(options.policy);
   return respond(
-    planResponse({ method, headers, download, keepsLength }, file, policy),
+    planResponse({ method, headers, download, keepsLength: info.keepsLength }, file, policy),
     localSource(options.root, file),
   );
 }
@@ -107,24 +138,27 @@ async function read(
 async function put(
   options: DataAppOptions,
   request: Request,
-  { remoteAddress }: RequestInfo,
+  info: RequestInfo,
 ): Promise<Response> {
   const target = parseMediaTarget(request.url);
-  shownCapability(options, { request, remoteAddress, target, intent: "write" });
+  shownCapability(options, { request, info, target, intent: "write" });
   const { user, fileId } = target;
   const { headers } = request;
   assertNoPartialPut(headers);
   const announcedBytes = announcedLength(headers);
+  const ttlMs = expiresAfterOf(headers);
   options.admitWrite(announcedBytes);
   const { file, created } = await options.writes.put({
     user,
     fileId,
     mediaType: knownMediaType(fileId, headers.get("Content-Type") ?? undefined),
-    body: request.body ?? emptyBody(),
+    body: bodyOf(request, announcedBytes),
     announcedBytes,
     sha256: expectedSha256(headers),
-    check: (current) => assertWriteAllowed(headers, current, { user, fileId }),
+    ttlMs,
+    check: writeCheck(request, { user, fileId }),
   });
+  options.metrics.onUploaded(file.sizeBytes);
   return Response.json(file, {
     status: created ? 201 : 200,
     headers: { ETag: etagOf(file.sha256), "Repr-Digest": reprDigestOf(file.sha256) },
@@ -134,13 +168,12 @@ async function put(
 async function remove(
   options: DataAppOptions,
   request: Request,
-  { remoteAddress }: RequestInfo,
+  info: RequestInfo,
 ): Promise<Response> {
   const target = parseMediaTarget(request.url);
-  shownCapability(options, { request, remoteAddress, target, intent: "delete" });
+  shownCapability(options, { request, info, target, intent: "delete" });
   const { user, fileId } = target;
-  const { headers } = request;
-  const check = (current: FileInfo) => assertWriteAllowed(headers, current, { user, fileId });
+  const check = writeCheck(request, { user, fileId });
   await options.writes.delete({ user, fileId, check });
   return new Response(null, { status: 204 });
 }
@@ -152,6 +185,12 @@ function announcedLength(headers: Headers): number | undefined {
   // RFC 9110, section 8.6: 1*DIGIT.
   if (/^\d{1,16}$/.test(length)) return Number(length);
   throw new DsmError("BAD_REQUEST", `Content-Length ${JSON.stringify(length)} is not a length`);
+}
+
+/** A stream costs several times what a small body does that is taken in one piece. */
+function bodyOf(request: Request, announcedBytes = Infinity): PutRequest["body"] {
+  if (announcedBytes <= limits.uploadAtOnceMaxBytes) return () => request.bytes();
+  return request.body ?? emptyBody();
 }
 
 async function* emptyBody(): AsyncGenerator<Uint8Array> {}

@@ -14,10 +14,17 @@ import {
 import { jsonOf, makeCertificate, tempDir } from "@dsm/testkit";
 import { BlobStore } from "./blob-store.ts";
 import { Committer } from "./committer.ts";
+import { DamageMarks } from "./damage-marks.ts";
 import { DataPorts, type DataPortsOptions, assertReachable } from "./data-ports.ts";
+import { FileCommits } from "./file-commits.ts";
 import { FileWrites } from "./file-writes.ts";
 import { IdLease } from "./id-lease.ts";
-import { Journal } from "./journal.ts";
+import { Journal } from "@dsm/journal";
+import { openGroupSync } from "./sync/open-group-sync.ts";
+import { Maintenance } from "./maintenance-app.ts";
+import { StorageMetrics } from "./metrics.ts";
+import { assertMayScrape } from "./metrics-access.ts";
+import { TrashBin } from "./trash-bin.ts";
 import { WatchedFiles } from "./watched-files.ts";
 
 const secret = clusterSecret("5".repeat(64));
@@ -38,8 +45,10 @@ async function openPorts(
   const lease = (count: number) =>
     Promise.resolve({ first: blobIdFromNumber((next += count) - count), count });
   const ids = new IdLease({ lease }, 16);
-  const committer = new Committer(journal, catalog);
-  const blobs = new BlobStore(root);
+  const sync = stack.use(await openGroupSync(root, "auto", silentLog));
+  const committer = new Committer({ journal, catalog, sync });
+  const commits = new FileCommits({ catalog, committer });
+  const blobs = new BlobStore(root, sync);
   const ports = await DataPorts.open(
     {
       hostname: loopback,
@@ -53,7 +62,12 @@ async function openPorts(
       group: "g1",
       secret,
       writes: new FileWrites({ group: "g1", catalog, blobs, ids, committer }),
+      trash: new TrashBin({ root, group: "g1", catalog, blobs, ids, commits }),
       policy: servingPolicy({ cacheControl: "public, max-age=60" }),
+      maintenance: new Maintenance({ group: "g1", secret, jobs: {}, onFault: () => {} }),
+      metrics: new StorageMetrics(() => 0),
+      metricsKey: "the-metrics-key",
+      marks: new DamageMarks({ group: "g1", catalog, log: silentLog }),
       watched: new WatchedFiles({ catalog, trashGraceMs: 0 }),
       current: async (user, fileId) => (await catalog.current(user, fileId))?.file,
       admitWrite: () => {},
@@ -174,6 +188,24 @@ describe("a storage with a port of its own for the public", () => {
     expect(await outcome(fetch(redirected))).toBe("404 FILE_NOT_FOUND");
     expect(await outcome(fetch(path, { headers: bearer(token(pinned)) }))).toBe("200 short-lived");
   });
+});
+
+test("metrics are for who has the key, on the data port alone", async () => {
+  await using stack = new AsyncDisposableStack();
+  const [ports] = await openPorts(stack);
+  const ask = (base: string, headers = {}) => fetch(`${base}/metrics`, { headers });
+  expect((await ask(ports.dataUrl)).status).toBe(401);
+  expect((await ask(ports.dataUrl, bearer("another"))).status).toBe(403);
+  const shown = await ask(ports.dataUrl, { Authorization: "Bearer the-metrics-key" });
+  expect(await shown.text()).toContain("dsm_storage_damaged_files 0\n");
+  expect((await ask(ports.publicUrl)).status).toBe(404);
+  const request = new Request("http://h/metrics");
+  for (const own of ["127.0.0.1", "::1", "::ffff:127.0.0.1"]) {
+    assertMayScrape(undefined, request, own);
+  }
+  expect(() => assertMayScrape(undefined, request, "10.0.0.7")).toThrow(
+    expect.objectContaining({ code: "FORBIDDEN" }),
+  );
 });
 
 test("a port that is taken leaves no other one open", async () => {

@@ -1,9 +1,14 @@
-import type { Catalog, Change, CurrentVersion } from "@dsm/catalog";
-import { DsmError, type FileInfo, limits } from "@dsm/protocol";
-import type { BlobStore, BlobWriter } from "./blob-store.ts";
-import { CommitInDoubt, type Committer } from "./committer.ts";
+import type { Catalog } from "@dsm/catalog";
+import { crashPoint } from "@dsm/faults";
+import { type BlobId, DsmError, type FileInfo } from "@dsm/protocol";
+import type { BlobStore } from "./blob-store.ts";
+import { CommitInDoubt } from "./commit-group.ts";
+import type { Committer } from "./committer.ts";
+import { FileCommits, type Look } from "./file-commits.ts";
 import type { IdLease } from "./id-lease.ts";
-import { receive } from "./receive.ts";
+import { encodeSidecar, hasSidecar } from "./piece-sums.ts";
+import { QuotaGate } from "./quota.ts";
+import { receive, receiveAtOnce, type Received } from "./receive.ts";
 import { sniffMediaType } from "./sniff.ts";
 
 export interface PutRequest {
@@ -11,11 +16,14 @@ export interface PutRequest {
   readonly fileId: string;
   /** Found out from the first bytes where it is undefined. */
   readonly mediaType: string | undefined;
-  readonly body: AsyncIterable<Uint8Array>;
+  /** A function gives a body that is known to be small, in one piece. */
+  readonly body: AsyncIterable<Uint8Array> | (() => Promise<Uint8Array>);
   /** What Content-Length says, when it says something. */
   readonly announcedBytes: number | undefined;
   /** 64 hex digits; a body that differs is refused. */
   readonly sha256: string | undefined;
+  /** How long the file is to live; forever where it is undefined. */
+  readonly ttlMs?: number | undefined;
   /** Throws when the request's conditions do not allow to replace what is there now. */
   readonly check: (current: FileInfo | undefined) => void;
 }
@@ -32,46 +40,67 @@ interface FileWritesOptions {
   readonly blobs: BlobStore;
   readonly ids: IdLease;
   readonly committer: Committer;
+  /** Told of every upload and delete that failed. */
+  readonly onFault?: (error: unknown) => void;
 }
 
 /** The writes of one storage: the flows Upload, Overwrite and Delete of design section 2. */
 export class FileWrites {
   readonly #options: FileWritesOptions;
+  readonly #commits: FileCommits;
+  readonly #quotas: QuotaGate;
 
   constructor(options: FileWritesOptions) {
     this.#options = options;
+    this.#commits = new FileCommits(options);
+    this.#quotas = new QuotaGate(options.catalog);
   }
 
   /** The file exists when this resolves; when it rejects, nothing of it can be seen. */
-  async put(request: PutRequest): Promise<{ file: FileInfo; created: boolean }> {
-    const { blobs, ids } = this.#options;
-    // Refused before a byte is read where the conditions fail already.
-    request.check((await this.#current(request))?.file);
-    const blobId = await ids.next();
-    const writer = await blobs.create(blobId);
+  put(request: PutRequest): Promise<{ file: FileInfo; created: boolean }> {
+    return this.#noting(this.#put(request));
+  }
+
+  /** @throws DsmError FILE_NOT_FOUND, PRECONDITION_FAILED, CATALOG_UNAVAILABLE, … */
+  delete(request: DeleteRequest): Promise<void> {
+    return this.#noting(this.#delete(request));
+  }
+
+  async #noting<T>(work: Promise<T>): Promise<T> {
     try {
-      const { sizeBytes, sha256, head } = await this.#receive(request, writer);
-      const { user, fileId } = request;
-      const mediaType = request.mediaType ?? (await sniffMediaType(head));
-      const { group } = this.#options;
-      const blob = { user, fileId, mediaType, group, blobId, sizeBytes, sha256 };
-      return await this.#commitPut(request, blob);
+      return await work;
     } catch (error) {
-      if (!(error instanceof CommitInDoubt)) await writer.abort();
+      this.#options.onFault?.(error);
       throw error;
     }
   }
 
-  /** @throws DsmError FILE_NOT_FOUND, PRECONDITION_FAILED, CATALOG_UNAVAILABLE, … */
-  async delete(request: DeleteRequest): Promise<void> {
+  async #put(request: PutRequest): Promise<{ file: FileInfo; created: boolean }> {
+    const { blobs, ids } = this.#options;
+    // Refused before a byte is read where the conditions fail already.
+    const seen = await this.#commits.look(request);
+    request.check(seen.file);
+    const replacedBytes = seen.current?.file?.sizeBytes ?? 0;
+    await this.#quotas.admit(request.user, request.announcedBytes, replacedBytes);
+    const blobId = await ids.next();
+    const received = await this.#store(blobId, request);
+    crashPoint("put.written");
+    try {
+      return await this.#commitPut(request, { blobId, received, seen });
+    } catch (error) {
+      throw error instanceof CommitInDoubt ? error : await blobs.discard(blobId, error);
+    }
+  }
+
+  async #delete(request: DeleteRequest): Promise<void> {
     const { user, fileId } = request;
-    await this.#commitUntilWon(request, async (current) => {
-      if (current?.file === undefined) {
+    await this.#commits.untilWon(request, async ({ current, file }) => {
+      if (current === undefined || file === undefined) {
         throw new DsmError("FILE_NOT_FOUND", `user ${user} has no file ${JSON.stringify(fileId)}`, {
           remedy: `see dsm list --user ${user}`,
         });
       }
-      request.check(current.file);
+      request.check(file);
       const { group, ids } = this.#options;
       return {
         kind: "delete",
@@ -80,56 +109,67 @@ export class FileWrites {
         group,
         id: await ids.next(),
         version: current.version + 1,
-        replaces: current.file.blobId,
+        replaces: file.blobId,
         atMs: Date.now(),
       };
     });
   }
 
-  async #receive(request: PutRequest, writer: BlobWriter) {
-    const received = await receive(request.body, writer, request.announcedBytes);
-    if (request.sha256 !== undefined && request.sha256 !== received.sha256) {
-      throw new DsmError(
-        "DIGEST_MISMATCH",
-        `the bytes have sha-256 ${received.sha256} and the request said ${request.sha256}`,
-        { remedy: "send it again; nothing was stored" },
-      );
-    }
-    await writer.finish();
+  /** Nothing is left of the blob when this rejects. */
+  #store(blobId: BlobId, request: PutRequest): Promise<Received> {
+    const { body } = request;
+    return typeof body === "function"
+      ? this.#storeAtOnce(blobId, request, body)
+      : this.#storeStream(blobId, request, body);
+  }
+
+  async #storeAtOnce(
+    blobId: BlobId,
+    request: PutRequest,
+    body: () => Promise<Uint8Array>,
+  ): Promise<Received> {
+    const { bytes, received } = await receiveAtOnce(body, request.announcedBytes);
+    assertDigest(request, received);
+    await this.#options.blobs.write(blobId, bytes);
     return received;
   }
 
-  async #commitPut(request: PutRequest, blob: Omit<FileInfo, "version" | "modifiedAtMs">) {
-    let created = true;
-    const change = await this.#commitUntilWon(request, (current) => {
-      request.check(current?.file);
-      created = current?.file === undefined;
-      const version = (current?.version ?? 0) + 1;
-      const file: FileInfo = { ...blob, version, modifiedAtMs: Date.now() };
-      const replaces = current?.file?.blobId;
-      return { kind: "put", file, ...(replaces === undefined ? {} : { replaces }) };
-    });
-    return { file: change.file, created };
-  }
-
-  /**
-   * A change is conditional on the version before it. Who loses to another writer looks again,
-   * so that the last one to finish wins, unless the request's own conditions forbid it.
-   */
-  async #commitUntilWon<C extends Change>(
-    request: { user: string; fileId: string },
-    make: (current: CurrentVersion | undefined) => C | Promise<C>,
-  ): Promise<C> {
-    for (let attempt = 0; attempt < limits.commitRetryMax; attempt++) {
-      const change = await make(await this.#current(request));
-      if (await this.#options.committer.commit(change)) return change;
+  async #storeStream(
+    blobId: BlobId,
+    request: PutRequest,
+    body: AsyncIterable<Uint8Array>,
+  ): Promise<Received> {
+    const { blobs } = this.#options;
+    const writer = await blobs.create(blobId);
+    try {
+      const { sums, ...received } = await receive(body, writer, request.announcedBytes);
+      assertDigest(request, received);
+      const blob = { blobId, sizeBytes: received.sizeBytes };
+      await writer.finish(hasSidecar(blob) ? encodeSidecar(blob, sums) : undefined);
+      return received;
+    } catch (error) {
+      await writer.close();
+      throw await blobs.discard(blobId, error);
     }
-    throw new DsmError("CONFLICT", `${JSON.stringify(request.fileId)} is being changed by others`, {
-      remedy: "try again",
-    });
   }
 
-  #current({ user, fileId }: { user: string; fileId: string }) {
-    return this.#options.catalog.current(user, fileId);
+  async #commitPut(
+    request: PutRequest,
+    { blobId, received, seen }: { blobId: BlobId; received: Received; seen: Look },
+  ) {
+    const { user, fileId } = request;
+    const { sizeBytes, sha256, head } = received;
+    const mediaType = request.mediaType ?? (await sniffMediaType(head));
+    const blob = { user, fileId, mediaType, group: this.#options.group, blobId, sizeBytes, sha256 };
+    return this.#commits.put(request, blob, seen);
   }
+}
+
+function assertDigest({ sha256 }: PutRequest, received: Received): void {
+  if (sha256 === undefined || sha256 === received.sha256) return;
+  throw new DsmError(
+    "DIGEST_MISMATCH",
+    `the bytes have sha-256 ${received.sha256} and the request said ${sha256}`,
+    { remedy: "send it again; nothing was stored" },
+  );
 }

@@ -1,8 +1,9 @@
-import { link, mkdir, rm, writeFile } from "node:fs/promises";
+import { link, mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { groupMarkerName, markedGroup } from "@dsm/delivery";
 import { DsmError, systemErrorCode } from "@dsm/protocol";
-import { syncDirectory } from "./sync-directory.ts";
+import { syncDirectory } from "@dsm/journal";
+import { writeNewFile } from "./write-new-file.ts";
 
 /**
  * Makes sure that `root` is usable and belongs to `group`: the first storage leaves a marker with
@@ -32,11 +33,7 @@ async function writeMarker(root: string, group: string): Promise<void> {
   const marker = join(root, groupMarkerName);
   const draft = `${marker}.${crypto.randomUUID()}`;
   try {
-    await writeFile(draft, `${JSON.stringify({ group })}\n`, {
-      mode: 0o644,
-      flag: "wx",
-      flush: true,
-    });
+    await writeNewFile(draft, `${JSON.stringify({ group })}\n`, { sync: true });
     await link(draft, marker);
     await syncDirectory(root);
   } catch (error) {

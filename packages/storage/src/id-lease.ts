@@ -1,3 +1,4 @@
+import { crashPoint } from "@dsm/faults";
 import { type BlobId, blobIdFromNumber, blobIdToNumber } from "@dsm/protocol";
 
 export interface LeaseSource {
@@ -28,6 +29,7 @@ export class IdLease {
 
   async #renew(): Promise<void> {
     const { first, count } = await this.#source.lease(this.#leaseIds);
+    crashPoint("lease.taken");
     this.#next = blobIdToNumber(first);
     this.#end = this.#next + count;
   }

@@ -1,69 +1,95 @@
-import type { Catalog } from "@dsm/catalog";
+import { type Alarm, type Clock, systemClock } from "@dsm/clock";
 import type { Log } from "@dsm/log";
-import type { BlobStore } from "./blob-store.ts";
+import { DsmError, limits } from "@dsm/protocol";
+import { ReapPace } from "./reap-pace.ts";
+import { isDue, type ReapCounts, reapRound, type ReapWork } from "./reap-round.ts";
+import type { GroupLease } from "./group-lease.ts";
 
-export interface ReaperOptions {
-  readonly group: string;
-  readonly catalog: Catalog;
-  readonly blobs: BlobStore;
-  readonly trashGraceMs: number;
+export interface ReaperOptions extends Omit<ReapWork, "clock"> {
+  /** The right to reap, of which a group has one. */
+  readonly lease: Pick<GroupLease, "whileHeld">;
   readonly reapIntervalMs: number;
+  /** `limits.reapPerSecond` unless given. */
+  readonly reapPerSecond?: number | undefined;
+  /** Whether readers and writers need the disk more. */
+  readonly isBusy: () => boolean;
+  readonly onCounts?: (counts: ReapCounts) => void;
   readonly log: Log;
+  readonly clock?: Clock;
 }
 
-const batchMax = 100;
+const nothing: ReapCounts = { expired: 0, blobs: 0, bytes: 0 };
 
 /**
- * Unlinks blobs whose time in the trash is over. Every member of a group runs one: each step may
- * be done twice without harm, and the trash is emptied as long as one member lives.
+ * Gives the space of files back that have expired, were deleted or were replaced. Every member of
+ * a group has one; the one that holds the lease works, so the trash is emptied as long as one
+ * member lives, and once. The right is no more than a saving: no step does harm when it is done
+ * twice.
  */
 export class Reaper implements AsyncDisposable {
   readonly #options: ReaperOptions;
-  readonly #stop = new AbortController();
-  #round: Promise<void> | undefined;
-  readonly #timer: Timer;
+  readonly #work: ReapWork;
+  readonly #pace: ReapPace;
+  readonly #clock: Clock;
+  readonly #stopping = new AbortController();
+  #alarm: Alarm | undefined;
+  #round: Promise<ReapCounts> | undefined;
 
   constructor(options: ReaperOptions) {
+    const { clock = systemClock, isBusy, reapPerSecond = limits.reapPerSecond } = options;
     this.#options = options;
-    this.#timer = setInterval(() => this.#start(), options.reapIntervalMs);
-    this.#timer.unref();
+    this.#clock = clock;
+    this.#work = { ...options, clock };
+    this.#pace = new ReapPace({ clock, perSecond: reapPerSecond, isBusy });
   }
 
-  /** One round over everything that is due. @returns how many blobs were removed */
-  async reap(): Promise<number> {
-    const { group, catalog, blobs, trashGraceMs } = this.#options;
-    let removed = 0;
-    while (!this.#stop.signal.aborted) {
-      const beforeMs = Date.now() - trashGraceMs;
-      const due = await catalog.trashed({ group, beforeMs, limit: batchMax });
-      for (const blob of due) {
-        // The bytes go before the row: a crash between the two is mended by the next round.
-        await blobs.remove(blob.blobId);
-        await catalog.forgetTrashed(blob);
-        removed++;
-      }
-      if (due.length < batchMax) break;
-    }
-    return removed;
+  /** Looks through the trash now and then from now on. */
+  start(): void {
+    this.#later();
   }
 
-  #start(): void {
-    this.#round ??= this.#reapAndLog().finally(() => (this.#round = undefined));
-  }
-
-  async #reapAndLog(): Promise<void> {
-    const { log } = this.#options;
-    try {
-      const removed = await this.reap();
-      if (removed > 0) log.info({ removed }, "trash: blobs removed");
-    } catch (err) {
-      log.warn({ err }, "trash: round failed, tried again at the next interval");
-    }
+  /** Everything that is due, unless another member is at it. Never rejects. */
+  reap(): Promise<ReapCounts> {
+    return (this.#round ??= this.#reap().finally(() => (this.#round = undefined)));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    clearInterval(this.#timer);
-    this.#stop.abort();
+    this.#stopping.abort(new DsmError("DRAINING", "the storage stops"));
+    this.#alarm?.cancel();
     await this.#round;
   }
+
+  #later(): void {
+    if (this.#stopping.signal.aborted) return;
+    this.#alarm = this.#clock.after(
+      this.#options.reapIntervalMs,
+      () => void this.reap().then(() => this.#later()),
+    );
+  }
+
+  async #reap(): Promise<ReapCounts> {
+    const { lease, onCounts, log } = this.#options;
+    let sum = nothing;
+    const count = (more: Partial<ReapCounts>) => {
+      const counts = { ...nothing, ...more };
+      onCounts?.(counts);
+      sum = added(sum, counts);
+    };
+    try {
+      if (await isDue(this.#work)) {
+        await lease.whileHeld(this.#stopping.signal, (signal) =>
+          reapRound(this.#work, this.#pace, signal, count),
+        );
+      }
+    } catch (err) {
+      const isStopping = this.#stopping.signal.aborted;
+      if (!isStopping) log.warn({ err }, "trash: round failed, tried again at the next interval");
+    }
+    if (sum !== nothing) log.info(sum, "trash: expired files deleted, blobs unlinked");
+    return sum;
+  }
+}
+
+function added(a: ReapCounts, b: ReapCounts): ReapCounts {
+  return { expired: a.expired + b.expired, blobs: a.blobs + b.blobs, bytes: a.bytes + b.bytes };
 }

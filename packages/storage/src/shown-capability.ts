@@ -1,16 +1,19 @@
+import type { RequestInfo } from "@dsm/delivery";
 import {
   assertCovers,
   type CapabilityClaims,
   type ClusterSecret,
   DsmError,
   type Intent,
+  limits,
   type MediaTarget,
   openCapability,
 } from "@dsm/protocol";
+import { LRUCache } from "lru-cache";
 
 interface Shown {
   readonly request: Request;
-  readonly remoteAddress: string;
+  readonly info: Pick<RequestInfo, "remoteAddress">;
   readonly target: MediaTarget;
   readonly intent: Intent;
 }
@@ -23,11 +26,37 @@ interface Shown {
  */
 export function shownCapability(
   { secret, group }: { secret: ClusterSecret; group: string },
-  { request, remoteAddress, target, intent }: Shown,
+  { request, info, target, intent }: Shown,
 ): CapabilityClaims {
   const { user, fileId } = target;
-  const claims = openCapability(secret, tokenOf(request, target, intent), Date.now());
-  assertCovers(claims, { intent, group, user, fileId, remoteAddress });
+  const claims = openOnce(secret, tokenOf(request, target, intent));
+  assertCovers(claims, {
+    intent,
+    group,
+    user,
+    fileId,
+    // Asking the socket costs more than the rest, and few capabilities are bound to an address.
+    get remoteAddress() {
+      return info.remoteAddress;
+    },
+  });
+  return claims;
+}
+
+const opened = new WeakMap<ClusterSecret, LRUCache<string, CapabilityClaims>>();
+
+/** A client shows one capability many times; what was proven once is proven until it expires. */
+function openOnce(secret: ClusterSecret, token: string): CapabilityClaims {
+  let known = opened.get(secret);
+  if (known === undefined) {
+    known = new LRUCache({ max: limits.openedCapabilitiesMax });
+    opened.set(secret, known);
+  }
+  const nowMs = Date.now();
+  const before = known.get(token);
+  if (before !== undefined && before.expiresAtMs > nowMs) return before;
+  const claims = openCapability(secret, token, nowMs);
+  known.set(token, claims);
   return claims;
 }
 

@@ -1,37 +1,24 @@
-import type { Catalog } from "@dsm/catalog";
-import { type PolicyOptions, servingPolicy } from "@dsm/delivery";
-import { type ClusterSecret, DsmError, softwareVersion, type StorageState } from "@dsm/protocol";
+import { systemClock } from "@dsm/clock";
+import { servingPolicy } from "@dsm/delivery";
+import { DsmError, limits, softwareVersion, type StorageState } from "@dsm/protocol";
 import { RpcPool } from "@dsm/rpc";
 import { Beats } from "./beats.ts";
-import { BlobStore } from "./blob-store.ts";
-import { Committer, type FileListener } from "./committer.ts";
-import { assertReachable, DataPorts, type DataPortsOptions } from "./data-ports.ts";
+import { CommitPath, type DurableParts, openDurableParts } from "./commit-path.ts";
+import { assertReachable, DataPorts } from "./data-ports.ts";
+import { FileCommits } from "./file-commits.ts";
 import { FileWrites } from "./file-writes.ts";
 import { claimGroupRoot } from "./group-root.ts";
+import { fsck } from "./fsck/fsck.ts";
 import { IdLease } from "./id-lease.ts";
-import { Journal } from "./journal.ts";
+import { Maintenance } from "./maintenance-app.ts";
+import { StorageMetrics } from "./metrics.ts";
 import { Reaper } from "./reaper.ts";
+import { ScrubService } from "./scrub/scrub-service.ts";
+import { GroupLease } from "./group-lease.ts";
 import { SpaceWatch } from "./space.ts";
+import type { StorageOptions } from "./storage-options.ts";
+import { TrashBin } from "./trash-bin.ts";
 import { WatchedFiles } from "./watched-files.ts";
-
-export interface StorageOptions extends PolicyOptions, DataPortsOptions {
-  readonly id: string;
-  readonly group: string;
-  /** Where the group file system is mounted. */
-  readonly root: string;
-  readonly trackers: readonly string[];
-  readonly idServers: readonly string[];
-  readonly secret: ClusterSecret;
-  readonly catalog: Catalog;
-  /** Ids leased at a time. */
-  readonly leaseIds: number;
-  /** The storage is full when the group file system has less free than this. */
-  readonly reserveBytes: number;
-  readonly trashGraceMs: number;
-  readonly reapIntervalMs: number;
-  /** Told of each file that this storage changed, before the change is acknowledged. */
-  readonly onChanged?: FileListener;
-}
 
 /** How long `drain` waits for requests that are under way. */
 const drainTimeoutMs = 30_000;
@@ -40,11 +27,12 @@ const drainTimeoutMs = 30_000;
 export async function startStorage(options: StorageOptions): Promise<Storage> {
   assertReachable(options);
   await claimGroupRoot(options.root, options.group);
-  const incarnation = crypto.randomUUID();
+  // A later life has a greater one: trackers go by that.
+  const incarnation = Bun.randomUUIDv7();
   await using cleanup = new AsyncDisposableStack();
-  const journal = cleanup.use(await Journal.open(options.root, options.id, incarnation));
+  const durable = cleanup.use(await openDurableParts(options, incarnation));
   const space = cleanup.use(await SpaceWatch.open(options.root, options.log));
-  const storage = new Storage(options, incarnation, journal, space);
+  const storage = new Storage(options, incarnation, durable, space);
   await storage.open();
   cleanup.move();
   return storage;
@@ -55,39 +43,91 @@ export class Storage implements AsyncDisposable {
   readonly group: string;
   readonly #options: StorageOptions;
   readonly #incarnation: string;
-  readonly #journal: Journal;
   readonly #idServers: RpcPool;
   readonly #writes: FileWrites;
   readonly #space: SpaceWatch;
+  readonly #commits: CommitPath;
+  readonly #maintenance: Maintenance;
+  readonly #scrub: ScrubService;
+  readonly #metrics: StorageMetrics;
   #draining = false;
   #ports!: DataPorts;
   #beats!: Beats;
-  #reaper!: Reaper;
-  readonly #blobs: BlobStore;
+  readonly #reaper: Reaper;
+  readonly #trash: TrashBin;
   readonly #watched: WatchedFiles;
 
   /** Use startStorage. */
-  constructor(options: StorageOptions, incarnation: string, journal: Journal, space: SpaceWatch) {
+  constructor(
+    options: StorageOptions,
+    incarnation: string,
+    durable: DurableParts,
+    space: SpaceWatch,
+  ) {
     this.id = options.id;
     this.group = options.group;
     this.#options = options;
     this.#incarnation = incarnation;
-    this.#journal = journal;
     this.#space = space;
     const { group, catalog, secret, leaseIds } = options;
-    const blobs = new BlobStore(options.root);
-    this.#blobs = blobs;
+    this.#commits = new CommitPath({
+      ...options,
+      incarnation,
+      durable,
+      onChanged: (user, fileId) => {
+        this.forget(user, fileId);
+        options.onChanged?.(user, fileId);
+      },
+      // The trackers hear of it at once.
+      onHealth: () => void this.#beats?.beatNow(),
+    });
+    const { blobs, committer, health } = this.#commits;
     this.#idServers = new RpcPool({ endpoints: options.idServers, role: "storage", secret });
     const ids = new IdLease(
       { lease: (count) => this.#idServers.call("lease", { count }) },
       leaseIds,
     );
     this.#watched = new WatchedFiles(options);
-    const committer = new Committer(journal, catalog, (user, fileId) => {
-      this.forget(user, fileId);
-      options.onChanged?.(user, fileId);
+    const onFault = (error: unknown) => health.note(error);
+    this.#metrics = new StorageMetrics(() => this.#scrub.marks.count);
+    this.#scrub = new ScrubService({
+      // Without terms there is no scrub but the one that an operator asks for.
+      scrubBytesPerSecond: 0,
+      scrubIntervalMs: Infinity,
+      ...options,
+      incarnation,
+      isBusy: () => this.activeRequests > limits.scrubBusyRequests,
+      onCounts: (counts) => this.#metrics.onScrubbed(counts),
     });
-    this.#writes = new FileWrites({ group, catalog, blobs, ids, committer });
+    this.#maintenance = new Maintenance({
+      group,
+      secret,
+      jobs: {
+        fsck: (params, signal) => fsck(this.#upkeep, params, signal),
+        scrub: (params, signal) => this.#scrub.job(params, signal),
+      },
+      onFault: (err) => options.log.warn({ err }, "maintenance: a job failed"),
+    });
+    this.#writes = new FileWrites({ group, catalog, blobs, ids, committer, onFault });
+    const commits = new FileCommits({ catalog, committer });
+    this.#trash = new TrashBin({ ...options, blobs, ids, commits, onFault });
+    const lease = new GroupLease({
+      ...options,
+      storageId: options.id,
+      incarnation,
+      name: "reap-lease",
+      leaseMs: limits.reapLeaseMs,
+      clock: systemClock,
+    });
+    this.#reaper = new Reaper({
+      ...options,
+      blobs,
+      ids,
+      committer,
+      lease,
+      isBusy: () => this.#othersNeedTheDisk,
+      onCounts: (counts) => this.#metrics.onReaped(counts),
+    });
   }
 
   get dataUrl(): string {
@@ -102,6 +142,13 @@ export class Storage implements AsyncDisposable {
     return this.#ports.port;
   }
 
+  /** What jobs over the whole group work with. */
+  get #upkeep() {
+    const { root, group, catalog, orphanAgeMs } = this.#options;
+    const { blobs, journal } = this.#commits;
+    return { root, group, catalog, blobs, journal, marks: this.#scrub.marks, orphanAgeMs };
+  }
+
   /** Undefined where the public has no port of its own. */
   get publicPort(): number | undefined {
     return this.#ports.publicPort;
@@ -112,6 +159,12 @@ export class Storage implements AsyncDisposable {
     return this.#ports.activeRequests;
   }
 
+  /** Where space runs short, nothing is more urgent than to free some. */
+  get #othersNeedTheDisk(): boolean {
+    const isShort = this.#space.now.freeBytes < 2 * this.#options.reserveBytes;
+    return !isShort && this.activeRequests > limits.reapBusyRequests;
+  }
+
   get draining(): boolean {
     return this.#draining;
   }
@@ -119,14 +172,21 @@ export class Storage implements AsyncDisposable {
   /** Listens and begins to beat. @throws DsmError ADDRESS_IN_USE */
   async open(): Promise<void> {
     const { root, group, secret, catalog, trackers, log } = this.#options;
+    // Known before the first read comes.
+    await this.#scrub.marks.look();
     this.#ports = await DataPorts.open(this.#options, {
       root,
       group,
       secret,
       writes: this.#writes,
       policy: servingPolicy(this.#options),
+      maintenance: this.#maintenance,
+      metrics: this.#metrics,
+      metricsKey: this.#options.metricsKey,
+      marks: this.#scrub.marks,
       watched: this.#watched,
       current: async (user, fileId) => (await catalog.current(user, fileId))?.file,
+      trash: this.#trash,
       admitWrite: (announcedBytes) => this.#admitWrite(announcedBytes),
     });
     this.#beats = new Beats({
@@ -136,8 +196,11 @@ export class Storage implements AsyncDisposable {
       state: () => this.#state(),
       onDrainWish: (draining) => void this.setDraining(draining),
     });
-    this.#reaper = new Reaper({ ...this.#options, blobs: this.#blobs });
     await this.#beats.beatNow();
+    this.#commits.start();
+    this.#scrub.start();
+    // Of the workers of one storage the one that beats reaps for all.
+    if (trackers.length > 0) this.#reaper.start();
   }
 
   /** To be called before a change of a file that this process knows of is acknowledged. */
@@ -157,13 +220,17 @@ export class Storage implements AsyncDisposable {
   async drain(): Promise<void> {
     this.#draining = true;
     await this.#beats.leave();
+    this.#maintenance.stop();
     await this.#ports.drain(drainTimeoutMs);
+    // What lost to other writers may still have to be closed in the journal.
+    await Promise.race([this.#commits.committer.idle(), Bun.sleep(drainTimeoutMs)]);
     await this.#close();
   }
 
   /** Stops at once, as if the process had died: nobody is told. */
   async kill(): Promise<void> {
     this.#beats.kill();
+    this.#maintenance.stop();
     this.#ports.kill();
     await this.#close();
   }
@@ -173,10 +240,11 @@ export class Storage implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
+    await this.#scrub[Symbol.asyncDispose]();
     await this.#reaper[Symbol.asyncDispose]();
     this.#idServers.close();
     this.#space[Symbol.dispose]();
-    await this.#journal[Symbol.asyncDispose]();
+    await this.#commits[Symbol.asyncDispose]();
   }
 
   async #state(): Promise<StorageState> {
@@ -188,7 +256,8 @@ export class Storage implements AsyncDisposable {
       publicUrl: this.publicUrl,
       freeBytes,
       totalBytes,
-      full: freeBytes < this.#options.reserveBytes,
+      full: this.#commits.health.isFull || freeBytes < this.#options.reserveBytes,
+      failing: this.#commits.health.isFailing,
       activeRequests: this.activeRequests,
       draining: this.#draining,
       incarnation: this.#incarnation,
@@ -196,13 +265,14 @@ export class Storage implements AsyncDisposable {
     };
   }
 
-  /** @throws DsmError DRAINING or STORAGE_FULL */
+  /** @throws DsmError DRAINING, STORAGE_FAILED or STORAGE_FULL */
   #admitWrite(announcedBytes = 0): void {
     if (this.#draining) {
       throw new DsmError("DRAINING", `storage ${this.id} takes no new uploads, it is draining`, {
         remedy: "send it to another storage of the group",
       });
     }
+    this.#commits.health.assertWritable();
     const { reserveBytes } = this.#options;
     const { freeBytes } = this.#space.now;
     if (freeBytes - announcedBytes >= reserveBytes) return;

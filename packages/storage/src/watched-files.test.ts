@@ -37,7 +37,7 @@ class Bench implements AsyncDisposable {
     return new Bench(stack.use(await openCatalog(url)), stack);
   }
 
-  async put(): Promise<FileInfo> {
+  async put(life: Pick<FileInfo, "expiresAtMs"> = {}): Promise<FileInfo> {
     const replaces = this.#current?.blobId;
     const file: FileInfo = {
       user: "ann",
@@ -49,9 +49,10 @@ class Bench implements AsyncDisposable {
       sha256: "0".repeat(64),
       mediaType: "video/mp4",
       modifiedAtMs: this.nowMs,
+      ...life,
     };
     const change = { kind: "put", file, ...(replaces === undefined ? {} : { replaces }) } as const;
-    expect(await this.#catalog.commit([change])).toEqual([true]);
+    expect(await this.#catalog.commit([change])).toEqual(["in force"]);
     this.#current = file;
     return file;
   }
@@ -62,7 +63,7 @@ class Bench implements AsyncDisposable {
     const version = ++this.#version;
     const atMs = this.nowMs;
     const change = { kind: "delete", user, fileId, group, id, version, replaces, atMs } as const;
-    expect(await this.#catalog.commit([change])).toEqual([true]);
+    expect(await this.#catalog.commit([change])).toEqual(["in force"]);
     this.#current = undefined;
   }
 
@@ -166,4 +167,16 @@ test("an outage of the catalog sends nobody away, and brings nothing back", asyn
     bench.later();
     expect(await bench.read(file)).toBe("FILE_NOT_FOUND");
   }
+});
+
+test("a version whose file has expired is gone, whichever one the reader has", async () => {
+  await using bench = await Bench.open();
+  const old = await bench.put();
+  const file = await bench.put({ expiresAtMs: bench.nowMs + 100 });
+  expect([await bench.read(old), await bench.read(file)]).toEqual(["served", "served"]);
+  bench.nowMs += 100;
+  expect([await bench.read(old), await bench.read(file)]).toEqual([
+    "FILE_NOT_FOUND",
+    "FILE_NOT_FOUND",
+  ]);
 });

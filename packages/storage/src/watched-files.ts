@@ -1,5 +1,5 @@
 import type { Catalog, CurrentVersion } from "@dsm/catalog";
-import { DsmError, type FileInfo, limits } from "@dsm/protocol";
+import { DsmError, type FileInfo, limits, unexpired } from "@dsm/protocol";
 import { LRUCache } from "lru-cache";
 
 interface WatchedFilesOptions {
@@ -74,11 +74,12 @@ export class WatchedFiles {
   #assertServes(file: FileInfo, newest: CurrentVersion | undefined): void {
     // A replica of the catalog may lag behind whoever signed the capability.
     if (newest !== undefined && newest.version < file.version) return;
-    if (newest?.file === undefined) throw gone(file);
-    if (newest.file.blobId === file.blobId) return;
+    const live = unexpired(newest?.file, this.#now());
+    if (newest === undefined || live === undefined) throw gone(file);
+    if (live.blobId === file.blobId) return;
     // Versions count deletes too: what the newest one follows directly was replaced by it.
     const isNext = newest.version === file.version + 1;
-    const keptUntilMs = newest.file.modifiedAtMs + this.#options.trashGraceMs;
+    const keptUntilMs = live.modifiedAtMs + this.#options.trashGraceMs;
     if (!isNext || keptUntilMs <= this.#now()) throw replaced(file);
   }
 }
@@ -97,7 +98,7 @@ function isOutage(error: unknown): boolean {
 }
 
 function gone({ user, fileId }: FileInfo): DsmError {
-  return new DsmError("FILE_NOT_FOUND", `${user}/${fileId} was deleted`, {
+  return new DsmError("FILE_NOT_FOUND", `${user}/${fileId} was deleted or has expired`, {
     remedy: `see dsm list --user ${user}`,
   });
 }

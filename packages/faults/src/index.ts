@@ -1,0 +1,1 @@
+export { crashPoint, type CrashPoint, crashPoints } from "./crash-points.ts";

@@ -1,0 +1,129 @@
+import type { Catalog } from "@dsm/catalog";
+import { Journal } from "@dsm/journal";
+import type { Log } from "@dsm/log";
+import { limits } from "@dsm/protocol";
+import { BlobStore } from "./blob-store.ts";
+import { Committer, type FileListener } from "./committer.ts";
+import { DiskHealth } from "./disk-health.ts";
+import { recordsInDoubt } from "./earlier-lives.ts";
+import { Settler } from "./settler.ts";
+import type { GroupSync } from "./sync/group-sync.ts";
+import { openGroupSync, type SyncMode } from "./sync/open-group-sync.ts";
+import { UserJournal } from "./user-journal.ts";
+
+interface Place {
+  readonly id: string;
+  readonly group: string;
+  readonly root: string;
+  readonly log: Log;
+}
+
+interface DurableOptions extends Place {
+  readonly sync?: SyncMode;
+  readonly journalPartMaxBytes?: number;
+}
+
+/** What a commit is made durable with. */
+export interface DurableParts extends AsyncDisposable {
+  readonly journal: Journal;
+  readonly sync: GroupSync;
+}
+
+interface CommitPathOptions extends Place {
+  readonly catalog: Catalog;
+  readonly incarnation: string;
+  readonly durable: DurableParts;
+  readonly commitGroupMax?: number;
+  readonly doubtSettleMs?: number;
+  readonly onChanged: FileListener;
+  readonly onHealth: () => void;
+}
+
+/** @throws DsmError DATA_NOT_WRITABLE or BAD_CONFIG */
+export async function openDurableParts(
+  { id, root, log, sync: mode = "auto", journalPartMaxBytes }: DurableOptions,
+  incarnation: string,
+): Promise<DurableParts> {
+  await using cleanup = new AsyncDisposableStack();
+  const sync = cleanup.use(await openGroupSync(root, mode, log));
+  const parts = journalPartMaxBytes === undefined ? {} : { partMaxBytes: journalPartMaxBytes };
+  const journal = cleanup.use(await Journal.open(root, id, incarnation, parts));
+  const opened = cleanup.move();
+  return { journal, sync, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+}
+
+/** All that stands between the last byte of an upload and its acknowledgement. */
+export class CommitPath implements AsyncDisposable {
+  readonly blobs: BlobStore;
+  readonly journal: Journal;
+  readonly committer: Committer;
+  readonly health: DiskHealth;
+  readonly #options: CommitPathOptions;
+  readonly #settler: Settler;
+  readonly #closing = new AbortController();
+  readonly #users: UserJournal;
+
+  constructor(options: CommitPathOptions) {
+    const { id, group, root, log, catalog, onChanged, onHealth } = options;
+    const { journal, sync } = options.durable;
+    this.#options = options;
+    this.journal = journal;
+    this.blobs = new BlobStore(root, sync);
+    this.health = new DiskHealth({ root, storageId: id, log, onChange: onHealth });
+    this.#settler = new Settler({
+      journal,
+      catalog,
+      blobs: this.blobs,
+      log,
+      settleAfterMs: options.doubtSettleMs,
+    });
+    this.#users = new UserJournal({ root, storageId: id, group, journal, catalog, log });
+    this.committer = new Committer({
+      journal,
+      catalog,
+      sync,
+      groupMax: options.commitGroupMax,
+      onChanged,
+      onDoubt: (change) => this.#settler.add(change),
+    });
+  }
+
+  /** Begins what goes on beside the commits; to be called once. */
+  start(): void {
+    this.#users.start();
+    void this.#settleEarlierLives();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort();
+    await this.#users[Symbol.asyncDispose]();
+    await this.#settler[Symbol.asyncDispose]();
+    await this.health[Symbol.asyncDispose]();
+    await this.#options.durable[Symbol.asyncDispose]();
+  }
+
+  /** What earlier lives left in doubt is settled in the background, like doubts of this one. */
+  async #settleEarlierLives(): Promise<void> {
+    const { root, id, incarnation, catalog, log } = this.#options;
+    const lives = { root, storageId: id, ownLife: incarnation, catalog };
+    while (!this.#closing.signal.aborted) {
+      try {
+        const inDoubt = await recordsInDoubt(lives);
+        await this.#settler.settleAll(inDoubt.changes);
+        await inDoubt.settled();
+        return;
+      } catch (err) {
+        log.warn({ err }, "what earlier lives left in doubt cannot be settled yet");
+      }
+      await abortableSleep(limits.doubtRoundMaxMs, this.#closing.signal);
+    }
+  }
+}
+
+/** Resolves after that time, or as soon as the signal is aborted; keeps no process alive. */
+function abortableSleep(timeMs: number, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  setTimeout(resolve, timeMs).unref();
+  signal.addEventListener("abort", () => resolve(), { once: true });
+  return promise;
+}

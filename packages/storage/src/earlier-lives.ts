@@ -1,0 +1,137 @@
+import { readFile, rename, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Catalog, Change } from "@dsm/catalog";
+import { type JournalPart, journalParts, type JournalRecord, readPart } from "@dsm/journal";
+import { limits, systemErrorCode } from "@dsm/protocol";
+import { z } from "zod";
+import { idOf, isRowOf, placeOf } from "./commit-group.ts";
+
+interface Lives {
+  readonly root: string;
+  readonly storageId: string;
+  /** The incarnation that asks; its own records are none of an earlier life. */
+  readonly ownLife: string;
+  readonly catalog: Pick<Catalog, "rowsOf" | "restoredFromMs">;
+}
+
+interface InDoubt {
+  readonly changes: Change[];
+  /** To be called when they are settled: what was looked at is not looked at again. */
+  readonly settled: () => Promise<void>;
+}
+
+/**
+ * The changes of earlier lives of a storage that may have been in doubt when the life ended: the
+ * records near its end that no abort has closed and that have no row. Each part of a journal is
+ * looked at once, unless it has grown since: another worker of the same storage may still write.
+ * @throws DsmError CATALOG_UNAVAILABLE, STORAGE_FAILED
+ */
+export async function recordsInDoubt(lives: Lives): Promise<InDoubt> {
+  const { root, storageId, ownLife } = lives;
+  const known = await readSettled(root, storageId);
+  const parts = (await journalParts(root, storageId)).filter(({ life }) => !life.endsWith(ownLife));
+  const changes: Change[] = [];
+  for (const ofLife of Map.groupBy(parts, ({ life }) => life).values()) {
+    const isNew = ofLife.some(({ path, sizeBytes }) => known[path] !== sizeBytes);
+    if (isNew) changes.push(...(await lastOpen(lives, ofLife)));
+  }
+  const settled = Object.fromEntries(parts.map(({ path, sizeBytes }) => [path, sizeBytes]));
+  const judged = changes.filter(await isKnownOf(lives.catalog));
+  return { changes: judged, settled: () => writeSettled(root, storageId, settled) };
+}
+
+/**
+ * A catalog that was restored from a backup lacks what was committed after that was made. What it
+ * does not know may well have been acknowledged, so that is left open, and fsck brings it back.
+ */
+async function isKnownOf(catalog: Lives["catalog"]): Promise<(change: Change) => boolean> {
+  const restoredFromMs = await catalog.restoredFromMs();
+  if (restoredFromMs === undefined) return () => true;
+  const untilMs = restoredFromMs - limits.clockSkewMaxMs;
+  return (change) => (change.kind === "put" ? change.file.modifiedAtMs : change.atMs) < untilMs;
+}
+
+async function lastOpen({ root, catalog }: Lives, parts: readonly JournalPart[]) {
+  const times = await Promise.all(parts.map(({ path }) => modifiedAtMs(join(root, path))));
+  const fromMs = Math.max(...times) - limits.doubtWindowMs;
+  const open = new Map<string, Change>();
+  let unasked = 0;
+  for (const [i, part] of parts.entries()) {
+    if ((times[i] ?? 0) < fromMs) continue;
+    for await (const line of readPart(root, part)) {
+      if (!("record" in line) || line.record.kind === "user") continue;
+      const { record } = line;
+      if (record.kind === "abort") open.delete(`${record.id} ${record.version}`);
+      else if (timeOf(record) >= fromMs) {
+        open.set(keyOf(changeOf(record)), changeOf(record));
+        unasked++;
+      }
+      // What is in force already need not be kept in mind, however busy the last minutes were.
+      if (unasked === limits.listMax) {
+        await dropInForce(open, catalog);
+        unasked = 0;
+      }
+    }
+  }
+  await dropInForce(open, catalog);
+  return open.values();
+}
+
+async function dropInForce(open: Map<string, Change>, catalog: Lives["catalog"]): Promise<void> {
+  const changes = [...open.values()];
+  for (let start = 0; start < changes.length; start += limits.listMax) {
+    const page = changes.slice(start, start + limits.listMax);
+    const rows = await catalog.rowsOf([...new Set(page.map(idOf))]);
+    const byId = new Map(rows.map((row) => [row.id, row]));
+    for (const change of page) {
+      const row = byId.get(idOf(change));
+      if (row !== undefined && isRowOf(row, change)) open.delete(keyOf(change));
+    }
+  }
+}
+
+type ChangeRecord = Extract<JournalRecord, { kind: "put" | "delete" }>;
+
+function changeOf(record: ChangeRecord): Change {
+  if (record.kind === "delete") return record;
+  const { kind, file, replaces } = record;
+  return replaces === undefined ? { kind, file } : { kind, file, replaces };
+}
+
+function keyOf(change: Change): string {
+  return `${idOf(change)} ${placeOf(change).version}`;
+}
+
+function timeOf(record: ChangeRecord): number {
+  return record.kind === "put" ? record.file.modifiedAtMs : record.atMs;
+}
+
+async function modifiedAtMs(path: string): Promise<number> {
+  return (await stat(path)).mtimeMs;
+}
+
+/** How long each part was when it was settled. */
+const settledSchema = z.record(z.string(), z.int().nonnegative());
+type Settled = z.infer<typeof settledSchema>;
+
+function settledPath(root: string, storageId: string): string {
+  return join(root, "journal", storageId, "settled.json");
+}
+
+/** Whatever is wrong with the file, it only saves work. */
+async function readSettled(root: string, storageId: string): Promise<Settled> {
+  try {
+    const text = await readFile(settledPath(root, storageId), "utf8");
+    return settledSchema.safeParse(JSON.parse(text)).data ?? {};
+  } catch (error) {
+    if (error instanceof SyntaxError || systemErrorCode(error) === "ENOENT") return {};
+    throw error;
+  }
+}
+
+async function writeSettled(root: string, storageId: string, settled: Settled): Promise<void> {
+  const path = settledPath(root, storageId);
+  const draft = `${path}.${process.pid}`;
+  await writeFile(draft, JSON.stringify(settled));
+  await rename(draft, path);
+}

@@ -1,0 +1,130 @@
+import {
+  type IndexedChange,
+  type JournalPart,
+  journalParts,
+  type JournalRecord,
+  readPart,
+  RecordIndex,
+} from "@dsm/journal";
+import { type BlobId, limits } from "@dsm/protocol";
+import type { Fault } from "./finding.ts";
+
+/** How old a look at the journals may be that tells whether a record was closed meanwhile. */
+const freshMs = 500;
+
+/** Records that are handled before others of this process get their turn. */
+const turnRecords = 1_000;
+
+/**
+ * A storage that lives closes what did not come into force within this time. What it wrote behind
+ * a record for longer proves that the record stood.
+ */
+const settledAfterMs = limits.doubtSettleMs + limits.doubtRoundMaxMs;
+
+/** What all journals of a group say, as they were when they were read. */
+export class JournalBook implements Disposable {
+  readonly #root: string;
+  readonly #group: string;
+  readonly #index = new RecordIndex();
+  /** How long each part was when it was read last. */
+  readonly #sizes = new Map<string, number>();
+  readonly #closed = new Set<string>();
+  #isWhole = true;
+  #readAtMs = -Infinity;
+
+  constructor(root: string, group: string) {
+    this.#root = root;
+    this.#group = group;
+  }
+
+  /** Puts and deletes. */
+  get changes(): number {
+    return this.#index.changes;
+  }
+
+  /** No record is known to be missing: what the journals do not say was never said. */
+  get isWhole(): boolean {
+    return this.#isWhole;
+  }
+
+  /** To be called when a record turns out to be missing. */
+  noteLoss(): void {
+    this.#isWhole = false;
+  }
+
+  parts(): Promise<JournalPart[]> {
+    return journalParts(this.#root);
+  }
+
+  /** Reads one part; what cannot be read in it is told. Undefined now and then, to be heard of. */
+  async *read(part: JournalPart): AsyncGenerator<Fault | undefined> {
+    this.#sizes.set(part.path, part.sizeBytes);
+    let lines = 0;
+    for await (const line of readPart(this.#root, part)) {
+      if (++lines % turnRecords === 0) yield undefined;
+      const why = "damage" in line ? line.damage : this.#foreignGroup(line.record);
+      if ("record" in line && why === undefined) this.#index.add(line.record, part.life);
+      if (why === undefined) continue;
+      this.#isWhole = false;
+      const facts = { path: line.path, detail: `line ${line.line}: ${why}` };
+      yield { kind: "journal-damaged", facts };
+    }
+  }
+
+  /** By id, with all changes that took it. */
+  byId() {
+    return this.#index.byId();
+  }
+
+  /** All changes by user, file id and version. */
+  byFile() {
+    return this.#index.byFile();
+  }
+
+  /** Changes that put the blob out of use, aborted ones too. */
+  replacing(id: BlobId): IndexedChange[] {
+    return this.#index.replacing(id);
+  }
+
+  wentOnMs(change: IndexedChange): number {
+    return this.#index.wentOnMs(change);
+  }
+
+  /** Whether its storage would have closed it were it not in force. */
+  isCertain(change: IndexedChange): boolean {
+    return this.wentOnMs(change) > settledAfterMs;
+  }
+
+  /** Whether an abort names it, also one that was written since the journals were read. */
+  async isClosed(change: IndexedChange): Promise<boolean> {
+    await this.#readAborts();
+    return change.aborted || this.#closed.has(keyOf(change));
+  }
+
+  [Symbol.dispose](): void {
+    this.#index[Symbol.dispose]();
+  }
+
+  async #readAborts(): Promise<void> {
+    if (performance.now() - this.#readAtMs < freshMs) return;
+    this.#readAtMs = performance.now();
+    for (const part of await this.parts()) {
+      if (this.#sizes.get(part.path) === part.sizeBytes) continue;
+      this.#sizes.set(part.path, part.sizeBytes);
+      for await (const line of readPart(this.#root, part)) {
+        if ("record" in line && line.record.kind === "abort") this.#closed.add(keyOf(line.record));
+      }
+    }
+  }
+
+  /** An abort names none: ids are unique in the whole cluster. */
+  #foreignGroup(record: JournalRecord): string | undefined {
+    if (record.kind === "abort") return undefined;
+    const group = record.kind === "put" ? record.file.group : record.group;
+    return group === this.#group ? undefined : `it is of group ${group}`;
+  }
+}
+
+function keyOf({ id, version }: { id: BlobId; version: number }): string {
+  return `${id} ${version}`;
+}

@@ -1,0 +1,114 @@
+import type { Catalog, Change } from "@dsm/catalog";
+import { crashPoint } from "@dsm/faults";
+import type { Journal } from "@dsm/journal";
+import type { Log } from "@dsm/log";
+import { limits } from "@dsm/protocol";
+import type { BlobStore } from "./blob-store.ts";
+import { abortOf, idOf, isRowOf } from "./commit-group.ts";
+
+interface SettlerOptions {
+  readonly journal: Pick<Journal, "append">;
+  readonly catalog: Pick<Catalog, "rowsOf">;
+  readonly blobs: Pick<BlobStore, "remove">;
+  readonly log: Log;
+  /** Until no statement about a change can come into force any more; limits.doubtSettleMs. */
+  readonly settleAfterMs?: number | undefined;
+}
+
+interface Doubt {
+  readonly change: Change;
+  /** By performance.now(). */
+  readonly sinceMs: number;
+  readonly settled: () => void;
+}
+
+/**
+ * Finds out what became of changes whose statement got no answer. When the time is over in which
+ * a late statement could still come into force, the catalog's word is final: a row is kept, and
+ * without one the record in the journal is closed and the blob removed.
+ */
+export class Settler implements AsyncDisposable {
+  readonly #options: SettlerOptions;
+  readonly #settleAfterMs: number;
+  readonly #timer: Timer;
+  #doubts: Doubt[] = [];
+  #round: Promise<void> | undefined;
+
+  constructor(options: SettlerOptions) {
+    this.#options = options;
+    this.#settleAfterMs = options.settleAfterMs ?? limits.doubtSettleMs;
+    const everyMs = Math.min(this.#settleAfterMs, limits.doubtRoundMaxMs);
+    this.#timer = setInterval(() => this.#startRound(), Math.max(everyMs, 1));
+    this.#timer.unref();
+  }
+
+  /** How many changes are not settled yet. */
+  get pending(): number {
+    return this.#doubts.length;
+  }
+
+  /**
+   * What is too much for the memory is left to the next start of this storage, which finds it in
+   * the journal.
+   */
+  add(change: Change): void {
+    if (this.#doubts.length >= limits.doubtsMax) return;
+    this.#doubts.push({ change, sinceMs: performance.now(), settled: () => {} });
+  }
+
+  /** The same for those that an earlier life has left; resolves when all are settled. */
+  async settleAll(changes: readonly Change[]): Promise<void> {
+    const sinceMs = performance.now();
+    const settled = changes.map((change) => {
+      const done = Promise.withResolvers<void>();
+      this.#doubts.push({ change, sinceMs, settled: done.resolve });
+      return done.promise;
+    });
+    await Promise.all(settled);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#round;
+  }
+
+  #startRound(): void {
+    this.#round ??= this.#settleDue().finally(() => (this.#round = undefined));
+  }
+
+  async #settleDue(): Promise<void> {
+    const beforeMs = performance.now() - this.#settleAfterMs;
+    const due = this.#doubts.filter(({ sinceMs }) => sinceMs <= beforeMs);
+    for (let start = 0; start < due.length; start += limits.listMax) {
+      const page = due.slice(start, start + limits.listMax);
+      try {
+        await this.#settle(page.map(({ change }) => change));
+      } catch (err) {
+        this.#options.log.warn({ err }, "changes in doubt cannot be settled yet");
+        return;
+      }
+      const gone = new Set(page);
+      this.#doubts = this.#doubts.filter((doubt) => !gone.has(doubt));
+      for (const { settled } of page) settled();
+    }
+  }
+
+  async #settle(changes: readonly Change[]): Promise<void> {
+    const { catalog, journal, blobs, log } = this.#options;
+    const rows = await catalog.rowsOf([...new Set(changes.map(idOf))]);
+    const open = changes.filter((change) => !rows.some((row) => isRowOf(row, change)));
+    log.info({ inForce: changes.length - open.length, dropped: open.length }, "doubts settled");
+    if (open.length === 0) return;
+    crashPoint("settle.looked");
+    await journal.append(open.map(abortOf));
+    crashPoint("settle.aborted");
+    // A blob that lost once was perhaps tried again as a later version.
+    const used = new Set(rows.map((row) => row.id));
+    for (const change of open) {
+      if (change.kind === "put" && !used.has(change.file.blobId)) {
+        await blobs.remove(change.file.blobId);
+        crashPoint("settle.removed");
+      }
+    }
+  }
+}
