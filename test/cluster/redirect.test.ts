@@ -196,7 +196,7 @@ describe("delivery by redirect", () => {
     const { user, fileId, group, blobId: replaces } = file!;
     const id = blobIdFromNumber(2 ** 52);
     const change = { user, fileId, group, id, version: version + 1, replaces, atMs: Date.now() };
-    expect(await cluster.catalog.commit([{ kind: "delete", ...change }])).toEqual([true]);
+    expect(await cluster.catalog.commit([{ kind: "delete", ...change }])).toEqual(["in force"]);
     await until("the storage looks again", async () => (await fetch(again)).status === 404);
   });
 });

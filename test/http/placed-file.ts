@@ -51,8 +51,8 @@ export async function placeFile(cluster: Cluster, placing: Placing): Promise<Fil
     await mkdir(dirname(path), { recursive: true });
     await content.writeTo(path);
     const replaces = before === undefined ? {} : { replaces: before.blobId };
-    const [isInForce] = await catalog.commit([{ kind: "put", file, ...replaces }]);
-    if (isInForce !== true) throw new DsmError("CONFLICT", `${fileId} is there already`);
+    const [outcome] = await catalog.commit([{ kind: "put", file, ...replaces }]);
+    if (outcome !== "in force") throw new DsmError("CONFLICT", `${fileId} is there already`);
     before = file;
   }
   if (before === undefined) throw new RangeError(`${versions} versions`);

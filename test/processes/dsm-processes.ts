@@ -11,6 +11,8 @@ export interface Shape {
   readonly trackers?: number;
   readonly storages?: number;
   readonly heartbeatInterval?: string;
+  /** More variables for every role, as `DSM_TRASH_GRACE`. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** One role as its own process, that comes back on the port that it had. */
@@ -119,7 +121,7 @@ export class DsmProcesses implements AsyncDisposable {
     await chmod(secretFile, 0o600);
     const catalog = shape.catalogUrl ?? `sqlite:${join(this.dataDir, "catalog.db")}`;
     const env = { DSM_SECRET_FILE: secretFile, DSM_CATALOG: catalog, DSM_LOG_LEVEL: "warn" };
-    this.env = { ...this.env, ...env };
+    this.env = { ...this.env, ...shape.env, ...env };
     const migrated = await this.run("catalog", "migrate");
     if (migrated.code !== 0) throw new Error(migrated.stderr);
     const beat = shape.heartbeatInterval ?? "200ms";

@@ -58,6 +58,11 @@ test("a surplus argument is named", () => {
   );
 });
 
+test("a positional that need not be there takes none, one or many", () => {
+  const terms = { "path…": { type: "positional", required: false } } satisfies ArgsDef;
+  expect([[], ["a"], ["a", "b"]].map((args) => complaint(args, terms))).toEqual(["", "", ""]);
+});
+
 test("no command line makes the check fail in another way", () => {
   const word = fc.oneof(
     fc.constantFrom(

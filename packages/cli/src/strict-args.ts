@@ -80,7 +80,9 @@ function unknownFlag(title: string, rawName: string, def: ArgsDef): DsmError {
 function assertPositionals(title: string, given: readonly string[], def: ArgsDef): void {
   const known = Object.entries(def).filter(([, arg]) => arg.type === "positional");
   const missing = known[given.length];
-  if (missing !== undefined) throw usage(title, `${missing[0].toUpperCase()} is missing`);
+  if (missing !== undefined && missing[1].required !== false) {
+    throw usage(title, `${missing[0].toUpperCase()} is missing`);
+  }
   const takesAll = known.at(-1)?.[0].endsWith("…") ?? false;
   const surplus = given[known.length];
   if (surplus === undefined || takesAll) return;

@@ -23,7 +23,10 @@ export interface Context<T extends ArgsDef> {
 }
 
 interface Spec<T extends ArgsDef> {
-  /** Every positional is needed; the last one takes all that are left if its name ends in `…`. */
+  /**
+   * A positional is needed unless it says `required: false`; the last one takes all that are left
+   * if its name ends in `…`.
+   */
   readonly args: T;
   /** It stops in order by itself when the signal is aborted, and that is a success. */
   readonly server?: boolean;

@@ -2,20 +2,30 @@ import {
   assertFileId,
   assertUser,
   clusterSecret,
+  DsmError,
+  type Emptied,
   type FileInfo,
+  isExpired,
   limits,
   type ListPage,
   type Location,
   type RequestOf,
+  type StoredSpace,
   type TrackerStatus,
+  type TrashPage,
+  type UserUsage,
 } from "@dsm/protocol";
 import { RpcPool, type RpcResult } from "@dsm/rpc";
 import { withAttempts } from "./attempts.ts";
-import { deleteFile, type DeleteRequest } from "./delete-file.ts";
+import { deleteFile, type DeletePorts, type DeleteRequest } from "./delete-file.ts";
+import { type EmptyPorts, type EmptyRequest, emptyTrash } from "./empty-trash.ts";
+import { type JobLine, maintain, type MaintainRequest } from "./maintain.ts";
 import type { ReadObserver } from "./read-observer.ts";
 import { type ReadContext, RangeReader } from "./read-range.ts";
+import { restoreFile, type RestorePorts, type RestoreRequest } from "./restore-file.ts";
 import { StorageRests } from "./storage-rests.ts";
-import { upload, type Uploaded, type UploadRequest } from "./upload.ts";
+import { realSurroundings, type Surroundings } from "./surroundings.ts";
+import { upload, type Uploaded, type UploadPorts, type UploadRequest } from "./upload.ts";
 
 export interface ClientOptions {
   /** `host:port` of any number of trackers; one that fails is passed over. */
@@ -27,6 +37,7 @@ export interface ClientOptions {
   /** A storage that sends no byte of a read for this long is given up; limits.upstreamStallMs. */
   readonly upstreamStallMs?: number | undefined;
   readonly observer?: ReadObserver;
+  readonly surroundings?: Surroundings;
 }
 
 export interface OpenRequest {
@@ -53,57 +64,103 @@ export interface LocatedFile {
  */
 export class DsmClient implements AsyncDisposable {
   readonly #trackers: RpcPool;
-  readonly #rests = new StorageRests();
+  readonly #surroundings: Surroundings;
+  readonly #rests: StorageRests;
   readonly #reads: ReadContext;
 
   constructor(options: ClientOptions) {
     const { hedgeAfterMs = limits.hedgeAfterMs, upstreamStallMs = limits.upstreamStallMs } =
       options;
+    const { surroundings = realSurroundings } = options;
+    const { clock, random, dial } = surroundings;
     const secret = clusterSecret(options.secret);
+    this.#surroundings = surroundings;
+    this.#rests = new StorageRests(() => clock.monotonicMs());
     this.#trackers = new RpcPool({
-      endpoints: startingAnywhere(options.trackers),
+      endpoints: startingAnywhere(options.trackers, random),
       role: options.role ?? "client",
       secret,
+      dial,
+      clock,
     });
     this.#reads = {
       secret,
       hedgeAfterMs,
       stallMs: upstreamStallMs,
       rests: this.#rests,
+      surroundings,
       observer: options.observer ?? {},
-      locate: (request) => this.#trackers.call("locate", request),
+      locate: (request, where) => this.#trackers.call("locate", request, where),
     };
   }
 
   /** @throws DsmError FILE_EXISTS unless `overwrite` or `ifMatch` says otherwise, … */
   async upload(request: UploadRequest): Promise<Uploaded> {
     assertNames(request);
-    return upload(this.#ports, request);
+    return upload(this.#ports(), request);
   }
 
   /** @throws DsmError FILE_NOT_FOUND or USER_NOT_FOUND */
   async stat(user: string, fileId: string, options: { signal?: AbortSignal } = {}) {
     assertNames({ user, fileId });
-    return withAttempts(() => this.#trackers.call("stat", { user, fileId }, options));
+    return this.#again(() => this.#trackers.call("stat", { user, fileId }, options));
   }
 
   /** One page, in the order of the bytes of the ids. @throws DsmError USER_NOT_FOUND */
   async list(query: RequestOf<"list">): Promise<ListPage> {
     assertUser(query.user);
-    return withAttempts(() => this.#trackers.call("list", query));
+    return this.#again(() => this.#trackers.call("list", query));
   }
 
   /** @throws DsmError FILE_NOT_FOUND, PRECONDITION_FAILED, … */
   async delete(request: DeleteRequest): Promise<void> {
     assertNames(request);
-    return deleteFile(this.#ports, request);
+    return deleteFile(this.#ports(), request);
+  }
+
+  /** One page of what can be restored, oldest first. @throws DsmError USER_NOT_FOUND */
+  async trash(query: RequestOf<"trash">): Promise<TrashPage> {
+    assertUser(query.user);
+    return this.#again(() => this.#trackers.call("trash", query));
+  }
+
+  /** @throws DsmError FILE_NOT_FOUND, FILE_EXISTS, QUOTA_EXCEEDED, … */
+  async restore(request: RestoreRequest): Promise<Uploaded> {
+    assertNames(request);
+    if (request.as !== undefined) assertFileId(request.as);
+    return restoreFile(this.#ports(), request);
+  }
+
+  /** Unlinks what of a user, or of one file, lies in the trash. */
+  async emptyTrash(request: EmptyRequest): Promise<Emptied> {
+    assertUser(request.user);
+    if (request.fileId !== undefined) assertFileId(request.fileId);
+    return emptyTrash(this.#ports(), request);
+  }
+
+  /** What a user has: live files, trash, and the quota. @throws DsmError USER_NOT_FOUND */
+  async usage(user: string): Promise<UserUsage> {
+    assertUser(user);
+    return this.#again(() => this.#trackers.call("usage", { user }));
+  }
+
+  /** What all users of a group have there together. */
+  async groupUsage(group: string): Promise<StoredSpace> {
+    return this.#again(() => this.#trackers.call("groupUsage", { group }));
+  }
+
+  /** Undefined takes the limit away. @throws DsmError USER_NOT_FOUND */
+  async setQuota(user: string, quotaBytes: number | undefined): Promise<UserUsage> {
+    assertUser(user);
+    const quota = { user, quotaBytes: quotaBytes ?? null };
+    return this.#again(() => this.#trackers.call("quota", quota));
   }
 
   /** The current version of a file and the storages that have it. */
   async locateFile(user: string, fileId: string, signal?: AbortSignal): Promise<LocatedFile> {
     assertNames({ user, fileId });
     const locate = () => this.#reads.locate({ user, fileId, intent: "read" });
-    const location = await withAttempts(locate, signal);
+    const location = await this.#again(locate, signal);
     if (location.file === undefined) throw new TypeError("a located file has a version");
     return { file: location.file, location };
   }
@@ -120,13 +177,14 @@ export class DsmClient implements AsyncDisposable {
     return { file, body: await this.openLocated({ file, location: located?.location }, request) };
   }
 
-  /** As `open`, for a file that was located before. */
+  /** As `open`, for a file that was located before. @throws DsmError FILE_NOT_FOUND, … */
   async openLocated(
     located: { file: FileInfo; location?: Location | undefined },
     range: { start?: number; endExclusive?: number; signal?: AbortSignal },
   ): Promise<AsyncGenerator<Uint8Array>> {
     const { file, location } = located;
     const { start = 0, endExclusive = file.sizeBytes, signal } = range;
+    assertUnexpired(file, this.#surroundings.clock.now());
     const reader = new RangeReader(this.#reads, { file, start, endExclusive, signal }, location);
     return reader.open();
   }
@@ -134,6 +192,12 @@ export class DsmClient implements AsyncDisposable {
   /** The cluster as one tracker sees it. */
   status(): Promise<TrackerStatus> {
     return this.#trackers.call("status", {});
+  }
+
+  /** Work on a whole group; see protocol/maintenance.ts. It ends when its reader leaves. */
+  maintain(request: MaintainRequest): AsyncGenerator<JobLine, void, undefined> {
+    const { secret, surroundings } = this.#reads;
+    return maintain({ secret, surroundings, status: () => this.status() }, request);
   }
 
   /** The cluster as each tracker sees it, in the order of their addresses. */
@@ -162,14 +226,30 @@ export class DsmClient implements AsyncDisposable {
     await this.close();
   }
 
-  readonly #ports = {
-    rests: this.#rests,
-    locateForWrite: (user: string, fileId: string) =>
-      this.#trackers.call("locate", { user, fileId, intent: "write" }),
-    locateForDelete: (user: string, fileId: string) =>
-      this.#trackers.call("locate", { user, fileId, intent: "delete" }),
-    stat: (user: string, fileId: string) => this.stat(user, fileId),
-  };
+  #again<T>(attempt: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    return withAttempts(attempt, { surroundings: this.#surroundings, signal });
+  }
+
+  #ports(): UploadPorts & DeletePorts & RestorePorts & EmptyPorts {
+    return {
+      rests: this.#rests,
+      surroundings: this.#surroundings,
+      locateForWrite: (user, fileId, options) =>
+        this.#trackers.call("locate", { user, fileId, intent: "write" }, options),
+      locateForDelete: (user, fileId, options) =>
+        this.#trackers.call("locate", { user, fileId, intent: "delete" }, options),
+      stat: (user, fileId) => this.stat(user, fileId),
+      trash: (query) => this.trash(query),
+    };
+  }
+}
+
+/** Whoever has begun to read may read on; nobody begins any more. */
+function assertUnexpired(file: FileInfo, nowMs: number): void {
+  if (!isExpired(file, nowMs)) return;
+  throw new DsmError("FILE_NOT_FOUND", `${file.user}/${file.fileId} has expired`, {
+    remedy: `see dsm list --user ${file.user}`,
+  });
 }
 
 function assertNames({ user, fileId }: { user: string; fileId: string }): void {
@@ -178,7 +258,7 @@ function assertNames({ user, fileId }: { user: string; fileId: string }): void {
 }
 
 /** Trackers are equal: clients that begin with different ones share the load between them. */
-function startingAnywhere(trackers: readonly string[]): string[] {
-  const first = Math.floor(Math.random() * trackers.length);
+function startingAnywhere(trackers: readonly string[], random: () => number): string[] {
+  const first = Math.floor(random() * trackers.length);
   return [...trackers.slice(first), ...trackers.slice(0, first)];
 }

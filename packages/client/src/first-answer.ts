@@ -1,3 +1,4 @@
+import type { Alarm, Clock } from "@dsm/clock";
 import { DsmError, type StorageAddress } from "@dsm/protocol";
 
 /** One request to one storage. */
@@ -12,6 +13,7 @@ export interface Contender {
 export interface RaceOptions<C> {
   /** With no first byte after this long, a second storage is asked as well. */
   readonly hedgeAfterMs: number;
+  readonly clock: Clock;
   /** Ends the race; its reason is what the race rejects with. */
   readonly signal: AbortSignal;
   readonly onHedge: (second: StorageAddress) => void;
@@ -44,7 +46,7 @@ class Race<C extends Contender> {
   readonly #errors: DsmError[] = [];
   readonly #outcome = Promise.withResolvers<C>();
   readonly #leave = () => this.#end(this.#options.signal.reason);
-  #hedgeTimer: Timer | undefined;
+  #hedge: Alarm | undefined;
   #isOver = false;
 
   constructor(
@@ -80,13 +82,14 @@ class Race<C extends Contender> {
   }
 
   #armHedge(): void {
-    clearTimeout(this.#hedgeTimer);
+    this.#hedge?.cancel();
     if (this.#running.size > 1 || this.#waiting.length === 0) return;
-    this.#hedgeTimer = setTimeout(() => {
+    const { clock, hedgeAfterMs, onHedge } = this.#options;
+    this.#hedge = clock.after(hedgeAfterMs, () => {
       const [second] = this.#waiting;
-      if (second !== undefined) this.#options.onHedge(second);
+      if (second !== undefined) onHedge(second);
       this.#next();
-    }, this.#options.hedgeAfterMs);
+    });
   }
 
   #answered(winner: C): void {
@@ -121,7 +124,7 @@ class Race<C extends Contender> {
 
   #finish(): void {
     this.#isOver = true;
-    clearTimeout(this.#hedgeTimer);
+    this.#hedge?.cancel();
     this.#options.signal.removeEventListener("abort", this.#leave);
   }
 }

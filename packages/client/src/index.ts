@@ -1,5 +1,8 @@
 export { type ClientOptions, DsmClient, type LocatedFile, type OpenRequest } from "./client.ts";
 export type { DeleteRequest } from "./delete-file.ts";
+export type { JobLine, MaintainRequest } from "./maintain.ts";
 export type { ReadObserver } from "./read-observer.ts";
+export type { EmptyRequest } from "./empty-trash.ts";
+export type { RestoreRequest } from "./restore-file.ts";
 export type { Uploaded, UploadRequest } from "./upload.ts";
 export { bytesSource, fileSource, streamSource, type UploadSource } from "./upload-source.ts";

@@ -7,8 +7,13 @@ import {
 } from "@dsm/protocol";
 import type { ReadRight } from "./read-right.ts";
 
+export interface LocateOptions {
+  /** What was named before did not answer: another tracker is asked first, which may know more. */
+  readonly elsewhere: boolean;
+}
+
 export interface LocatePort {
-  locate(request: RequestOf<"locate">): Promise<Location>;
+  locate(request: RequestOf<"locate">, options?: LocateOptions): Promise<Location>;
 }
 
 /** The storages that have one version, as one reader of it knows them. */
@@ -34,14 +39,15 @@ export class KnownStorages {
   }
 
   /**
-   * Asks a tracker which storages of the group live now. By user and not by file: whoever was let
+   * Asks another tracker which storages of the group live now. By user and not by file: whoever was let
    * in to this version may read on when it was replaced or deleted.
    * @throws DsmError GROUP_UNAVAILABLE, …; the storages that were known stay so
    */
   async refresh(): Promise<void> {
     if (this.#storages === undefined) return;
     const { user, group } = this.#file;
-    const location = await this.#port.locate({ user, intent: "read" });
+    const request = { user, intent: "read" } as const;
+    const location = await this.#port.locate(request, { elsewhere: true });
     if (location.group === group) this.#learn(location);
   }
 

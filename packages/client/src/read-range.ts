@@ -13,6 +13,7 @@ import type { ReadObserver } from "./read-observer.ts";
 import { ReadRight } from "./read-right.ts";
 import { ReadWindow } from "./read-window.ts";
 import type { StorageRests } from "./storage-rests.ts";
+import type { Surroundings } from "./surroundings.ts";
 
 export interface RangeRequest {
   /** The version to read: no byte of another one is ever given. */
@@ -26,6 +27,7 @@ export interface RangeRequest {
 export interface ReadContext extends LocatePort {
   readonly secret: ClusterSecret;
   readonly rests: StorageRests;
+  readonly surroundings: Surroundings;
   readonly observer: ReadObserver;
   readonly hedgeAfterMs: number;
   readonly stallMs: number;
@@ -55,7 +57,7 @@ export class RangeReader {
     this.#context = context;
     this.#request = request;
     const { file } = request;
-    this.#right = new ReadRight(context.secret, file);
+    this.#right = new ReadRight(context.secret, file, () => context.surroundings.clock.now());
     this.#storages = new KnownStorages(context, file, this.#right, location);
     this.#offset = request.start;
   }
@@ -125,15 +127,20 @@ export class RangeReader {
 
   /** @throws DsmError when no storage that anybody knows of can serve it */
   #open(start: number, endExclusive: number): Promise<ReadWindow> {
-    return withAttempts(async (number) => {
-      // The trackers may know more by now. If they cannot be asked, what was known must do.
-      const trackersError = number === 1 ? undefined : await this.#refreshStorages();
-      try {
-        return await this.#race(start, endExclusive);
-      } catch (error) {
-        throw trackersError ?? error;
-      }
-    }, this.#leaving.signal);
+    const { surroundings } = this.#context;
+    const { signal } = this.#leaving;
+    return withAttempts(
+      async (number) => {
+        // The trackers may know more by now. If they cannot be asked, what was known must do.
+        const trackersError = number === 1 ? undefined : await this.#refreshStorages();
+        try {
+          return await this.#race(start, endExclusive);
+        } catch (error) {
+          throw trackersError ?? error;
+        }
+      },
+      { surroundings, signal },
+    );
   }
 
   /** @returns why it was not possible, if another try may mend that */
@@ -148,15 +155,17 @@ export class RangeReader {
 
   async #race(start: number, endExclusive: number): Promise<ReadWindow> {
     const { file } = this.#request;
-    const { rests, observer, hedgeAfterMs, stallMs } = this.#context;
+    const { rests, observer, hedgeAfterMs, stallMs, surroundings } = this.#context;
     const storages = rests.order(await this.#storages.all(), this.#preferredId);
     const ask = (storage: StorageAddress) => {
       const capability = this.#right.capability();
-      return new ReadWindow(storage, { file, start, endExclusive, capability, stallMs });
+      const window = { file, start, endExclusive, capability, stallMs, surroundings };
+      return new ReadWindow(storage, window);
     };
     const { signal } = this.#leaving;
     const window = await firstAnswer(storages, ask, {
       hedgeAfterMs,
+      clock: surroundings.clock,
       signal,
       onHedge: (second) => observer.onHedge?.(second.storageId),
       onFailed: (failed, error) => this.#failed(failed, error),

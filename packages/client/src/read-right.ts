@@ -12,6 +12,9 @@ import {
  * as well, signs the next one for the very same blob. So a body that lasts for hours ends as it
  * began even if the file is replaced or deleted meanwhile, or no tracker can be asked; that takes
  * only the blob, which stays in the trash for `trash_grace`.
+ *
+ * So it is with a file that expires while it is read: the version that the reader signs for has
+ * no expiry. Whoever begins to read must have looked whether it is still there.
  */
 export class ReadRight {
   readonly #secret: ClusterSecret;
@@ -21,7 +24,7 @@ export class ReadRight {
   #expiresAtMs = 0;
   #isOwn = false;
 
-  constructor(secret: ClusterSecret, file: FileInfo, now: () => number = Date.now) {
+  constructor(secret: ClusterSecret, file: FileInfo, now: () => number) {
     this.#secret = secret;
     this.#file = file;
     this.#now = now;
@@ -31,16 +34,14 @@ export class ReadRight {
   grant({ capability, expiresAtMs, file }: Location): void {
     if (this.#capability !== undefined || file?.blobId !== this.#file.blobId) return;
     this.#capability = capability;
-    this.#expiresAtMs = expiresAtMs;
+    this.#expiresAtMs = Math.min(expiresAtMs, file.expiresAtMs ?? Infinity);
   }
 
   /** Good for `limits.readRightMarginMs` at least. */
   capability(): string {
     const nowMs = this.#now();
-    if (this.#capability !== undefined && this.#expiresAtMs - nowMs >= limits.readRightMarginMs) {
-      return this.#capability;
-    }
-    return this.#sign(nowMs);
+    const isGood = this.#expiresAtMs - nowMs >= limits.readRightMarginMs;
+    return this.#capability !== undefined && isGood ? this.#capability : this.#sign(nowMs);
   }
 
   /** A storage refused it, as may be when its clock and the tracker's differ. */
@@ -49,9 +50,10 @@ export class ReadRight {
   }
 
   #sign(nowMs: number): string {
-    const { user, fileId, group } = this.#file;
+    const { expiresAtMs: _, ...file } = this.#file;
+    const { user, fileId, group } = file;
     const expiresAtMs = nowMs + limits.readRightTtlMs;
-    const claims = { intent: "read", user, fileId, group, file: this.#file, expiresAtMs } as const;
+    const claims = { intent: "read", user, fileId, group, file, expiresAtMs } as const;
     this.#isOwn = true;
     this.#expiresAtMs = expiresAtMs;
     return (this.#capability = signCapability(this.#secret, claims));

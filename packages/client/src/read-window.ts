@@ -9,6 +9,7 @@ import {
 import type { Contender } from "./first-answer.ts";
 import { StallGuard } from "./stall-guard.ts";
 import { askStorage, unreachable } from "./storage-http.ts";
+import type { Surroundings } from "./surroundings.ts";
 
 export interface WindowRequest {
   readonly file: FileInfo;
@@ -17,6 +18,7 @@ export interface WindowRequest {
   readonly capability: string;
   /** A storage that sends nothing for this long has failed. */
   readonly stallMs: number;
+  readonly surroundings: Surroundings;
 }
 
 /**
@@ -44,7 +46,8 @@ export class ReadWindow implements Contender {
     this.#request = request;
     this.endExclusive = request.endExclusive;
     this.sizeBytes = request.endExclusive - request.start;
-    this.#guard = new StallGuard(`storage ${storage.storageId}`, request.stallMs);
+    const { stallMs, surroundings } = request;
+    this.#guard = new StallGuard(`storage ${storage.storageId}`, stallMs, surroundings.clock);
     void this.#take();
     this.opened = this.#firstBytes();
   }
@@ -128,18 +131,23 @@ export class ReadWindow implements Contender {
 
   /** @throws DsmError STORAGE_FAILED for an answer that is not this part of this version */
   async #ask(): Promise<Response> {
-    const { file, start, endExclusive, capability } = this.#request;
+    const { file, start, endExclusive, capability, surroundings } = this.#request;
     const range = `${start}-${endExclusive - 1}`;
     const etag = etagOf(file.sha256);
-    const response = await askStorage(this.storage, mediaPath(file.user, file.fileId), {
-      headers: {
-        Authorization: `Bearer ${capability}`,
-        Range: `bytes=${range}`,
-        "If-Match": etag,
-        "Accept-Encoding": "identity",
+    const response = await askStorage(
+      surroundings.fetch,
+      this.storage,
+      mediaPath(file.user, file.fileId),
+      {
+        headers: {
+          Authorization: `Bearer ${capability}`,
+          Range: `bytes=${range}`,
+          "If-Match": etag,
+          "Accept-Encoding": "identity",
+        },
+        signal: this.#guard.signal,
       },
-      signal: this.#guard.signal,
-    });
+    );
     const answered = [response.status, ...namesOfPart.map((name) => response.headers.get(name))];
     const expected = [206, `bytes ${range}/${file.sizeBytes}`, etag, null];
     if (answered.every((value, i) => value === expected[i])) return response;

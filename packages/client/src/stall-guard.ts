@@ -1,3 +1,4 @@
+import type { Alarm, Clock } from "@dsm/clock";
 import { DsmError } from "@dsm/protocol";
 
 /**
@@ -9,42 +10,43 @@ export class StallGuard implements Disposable {
   readonly #controller = new AbortController();
   readonly #stallMs: number;
   readonly #what: string;
+  readonly #clock: Clock;
   readonly signal: AbortSignal;
-  #timer: Timer;
+  #alarm: Alarm;
 
-  constructor(what: string, stallMs: number, outer?: AbortSignal) {
+  constructor(what: string, stallMs: number, clock: Clock, outer?: AbortSignal) {
     this.#what = what;
     this.#stallMs = stallMs;
+    this.#clock = clock;
     const own = this.#controller.signal;
     this.signal = outer === undefined ? own : AbortSignal.any([own, outer]);
-    this.#timer = this.#arm(stallMs);
+    this.#alarm = this.#arm(stallMs);
   }
 
   /** @param nextMs how long the next step may take, where that differs */
   touch(nextMs = this.#stallMs): void {
-    clearTimeout(this.#timer);
-    this.#timer = this.#arm(nextMs);
+    this.#alarm.cancel();
+    this.#alarm = this.#arm(nextMs);
   }
 
   pause(): void {
-    clearTimeout(this.#timer);
+    this.#alarm.cancel();
   }
 
   /** Ends the work now. */
   abort(reason: Error): void {
-    clearTimeout(this.#timer);
+    this.#alarm.cancel();
     this.#controller.abort(reason);
   }
 
   [Symbol.dispose](): void {
-    clearTimeout(this.#timer);
+    this.#alarm.cancel();
   }
 
-  #arm(ms: number): Timer {
-    const timer = setTimeout(() => {
+  #arm(ms: number): Alarm {
+    return this.#clock.after(ms, () => {
       const why = `${this.#what} made no progress for ${ms} ms`;
       this.#controller.abort(new DsmError("TIMEOUT", why, { remedy: "look at that storage" }));
-    }, ms);
-    return timer;
+    });
   }
 }

@@ -1,11 +1,15 @@
 import { DsmError, isErrorCode, limits, type StorageAddress, systemErrorCode } from "@dsm/protocol";
 
+/** The part of `fetch` that storages are asked by. */
+export type Fetch = (url: URL, init: RequestInit) => Promise<Response>;
+
 /**
  * One HTTP request to a storage's data port; every way to fail becomes a DsmError.
  * @throws DsmError with the storage's own code for an answer of 4xx or 5xx, UNREACHABLE when
  * there is no answer, and the signal's reason when it was aborted
  */
 export async function askStorage(
+  fetch: Fetch,
   storage: StorageAddress,
   path: string,
   init: RequestInit,
@@ -21,6 +25,30 @@ export async function askStorage(
   throw await errorOfResponse(storage, response);
 }
 
+/**
+ * The JSON of an answer that says that something was done.
+ * @throws DsmError UNREACHABLE when it was cut: then it was done, and nobody knows what;
+ * STORAGE_FAILED when it is something else
+ */
+export async function answerOf<T>(
+  storage: StorageAddress,
+  response: Response,
+  schema: { parse(value: unknown): T },
+): Promise<T> {
+  let text: string;
+  try {
+    text = await response.text();
+  } catch (cause) {
+    throw unreachable(storage, cause);
+  }
+  try {
+    return schema.parse(JSON.parse(text));
+  } catch (cause) {
+    const what = `storage ${storage.storageId} answered ${response.status} with what is no answer`;
+    throw new DsmError("STORAGE_FAILED", what, { cause, remedy: "is it of this version of dsm?" });
+  }
+}
+
 export function unreachable(storage: StorageAddress, cause: unknown): DsmError {
   if (cause instanceof DsmError) return cause;
   const why = systemErrorCode(cause) ?? String(cause);
@@ -33,7 +61,13 @@ export function unreachable(storage: StorageAddress, cause: unknown): DsmError {
 /** The error that a problem JSON (RFC 9457) of a storage stands for. */
 async function errorOfResponse(storage: StorageAddress, response: Response): Promise<DsmError> {
   const what = `storage ${storage.storageId} answered ${response.status}`;
-  const problem = await problemOf(response).catch(() => undefined);
+  let problem: unknown;
+  try {
+    problem = await problemOf(response);
+  } catch (cause) {
+    // Cut in the middle, it may have said anything: as good as no answer.
+    if (!(cause instanceof SyntaxError)) return unreachable(storage, cause);
+  }
   if (typeof problem === "object" && problem !== null && "code" in problem) {
     const { code } = problem;
     const detail = "detail" in problem ? String(problem.detail) : what;

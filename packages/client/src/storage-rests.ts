@@ -24,7 +24,8 @@ export class StorageRests {
   readonly #rests = new Map<string, Rest>();
   readonly #now: () => number;
 
-  constructor(now: () => number = () => performance.now()) {
+  /** @param now milliseconds that never go back */
+  constructor(now: () => number) {
     this.#now = now;
   }
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { DsmError, limits } from "@dsm/protocol";
 import { collect, tempDir } from "@dsm/testkit";
 import fc from "fast-check";
-import { fileSource, streamSource } from "./upload-source.ts";
+import { bytesSource, fileSource, streamSource } from "./upload-source.ts";
 
 async function* chunksOf(bytes: Uint8Array, sizes: readonly number[]): AsyncGenerator<Uint8Array> {
   let at = 0;
@@ -50,9 +50,19 @@ describe("streamSource", () => {
     await early.next();
     const waiting = early.next();
     const later = collect(source.open());
+    const failure = waiting.catch(String);
     gate.resolve();
     expect(await later).toEqual(new Uint8Array([1, 2, 3]));
-    expect((await waiting).done).toBe(true);
+    expect(await failure).toContain("given up for a later one");
+  });
+
+  test("gives all to the last try, though an earlier one begins to read after it", async () => {
+    const source = streamSource(chunksOf(new Uint8Array([1, 2, 3]), [1, 1]));
+    const [early, later] = [source.open(), source.open()].map((it) => it[Symbol.asyncIterator]());
+    expect((await later!.next()).value).toEqual(new Uint8Array([1]));
+    // If it ended instead, half a body without a Content-Length would look complete.
+    await expect(early!.next()).rejects.toThrow("given up for a later one");
+    expect((await later!.next()).value).toEqual(new Uint8Array([2]));
   });
 
   test("a stream that failed fails every later try, and never looks complete", async () => {
@@ -101,4 +111,20 @@ describe("fileSource", () => {
       expect((error as DsmError).code).toBe("USAGE");
     }
   });
+});
+
+test("what can be read twice knows its SHA-256 beforehand", async () => {
+  await using dir = await tempDir();
+  const path = join(dir.path, "film");
+  await Bun.write(path, "abc");
+  const ofAbc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+  const source = await fileSource(path);
+  expect(await source.sha256?.()).toBe(ofAbc);
+  expect(await bytesSource(Buffer.from("abc")).sha256?.()).toBe(ofAbc);
+  expect(streamSource(source.open()).sha256).toBeUndefined();
+  await Bun.file(path).delete();
+  await expect(source.sha256?.() ?? "").rejects.toMatchObject({ code: "USAGE" });
+  const stopped = AbortSignal.abort(new Error("stopped"));
+  await Bun.write(path, "abc");
+  await expect(source.sha256?.(stopped) ?? "").rejects.toThrow("stopped");
 });

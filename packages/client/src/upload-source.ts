@@ -8,6 +8,11 @@ export interface UploadSource {
   /** Whether `open` may be called again, from the first byte on. */
   readonly replayable: boolean;
   open(): AsyncIterable<Uint8Array>;
+  /**
+   * The SHA-256 of all bytes as 64 hex digits, known before they are sent: the storage refuses
+   * what differs then. Absent where they can be read but once.
+   */
+  sha256?(signal?: AbortSignal): Promise<string>;
 }
 
 /**
@@ -28,7 +33,24 @@ export async function fileSource(path: string): Promise<UploadSource> {
     sizeBytes: info.size,
     replayable: true,
     open: () => Bun.file(path).stream(),
+    sha256: (signal) => hashFile(path, signal),
   };
+}
+
+/** @throws DsmError USAGE when it cannot be read, and the signal's reason */
+async function hashFile(path: string, signal: AbortSignal | undefined): Promise<string> {
+  const hasher = new Bun.CryptoHasher("sha256");
+  try {
+    for await (const chunk of Bun.file(path).stream()) {
+      signal?.throwIfAborted();
+      hasher.update(chunk);
+    }
+  } catch (cause) {
+    signal?.throwIfAborted();
+    const why = systemErrorCode(cause) ?? String(cause);
+    throw new DsmError("USAGE", `${path} cannot be read: ${why}`, { cause });
+  }
+  return hasher.digest("hex");
 }
 
 /** Bytes in memory. */
@@ -39,6 +61,7 @@ export function bytesSource(bytes: Uint8Array): UploadSource {
     open: async function* () {
       if (bytes.length > 0) yield bytes;
     },
+    sha256: async () => Bun.SHA256.hash(bytes, "hex"),
   };
 }
 
@@ -75,12 +98,19 @@ class KeptStream {
     return this.#firstKept === 0 && this.#readBytes <= limits.uploadReplayMaxBytes;
   }
 
-  /** A reader that was given up ends, and takes nothing away from the one that came after it. */
-  async *open(): AsyncGenerator<Uint8Array> {
-    const opened = ++this.#opened;
+  /**
+   * A reader that was given up takes nothing away from the one that came after it. It counts from
+   * the call on, for the network may ask a try for its first bytes when that was given up already.
+   */
+  open(): AsyncGenerator<Uint8Array> {
+    return this.#from(++this.#opened);
+  }
+
+  /** It fails when it was given up: if it just ended, half a body would look complete. */
+  async *#from(opened: number): AsyncGenerator<Uint8Array> {
     let position = 0;
     for (;;) {
-      if (opened !== this.#opened) return;
+      if (opened !== this.#opened) throw givenUp();
       const chunk = this.#kept[position - this.#firstKept];
       if (chunk !== undefined) {
         position++;
@@ -120,4 +150,8 @@ class KeptStream {
     this.#kept.splice(0, position - this.#firstKept);
     this.#firstKept = position;
   }
+}
+
+function givenUp(): DsmError {
+  return new DsmError("UPLOAD_INCOMPLETE", "this try of the upload was given up for a later one");
 }

@@ -1,5 +1,7 @@
 import {
   DsmError,
+  expiresAfterHeader,
+  expiresAfterText,
   type FileInfo,
   fileInfoSchema,
   limits,
@@ -10,9 +12,11 @@ import {
 } from "@dsm/protocol";
 import { withAttempts } from "./attempts.ts";
 import { FailedStorages } from "./failed-storages.ts";
+import type { LocateOptions } from "./known-storages.ts";
 import { StallGuard } from "./stall-guard.ts";
-import { askStorage } from "./storage-http.ts";
+import { answerOf, askStorage } from "./storage-http.ts";
 import type { StorageRests } from "./storage-rests.ts";
+import type { Surroundings } from "./surroundings.ts";
 import type { UploadSource } from "./upload-source.ts";
 
 export interface UploadRequest {
@@ -24,7 +28,15 @@ export interface UploadRequest {
   readonly overwrite?: boolean;
   /** Replace only this version; an ETag with its quotes, or `*`. */
   readonly ifMatch?: string;
-  /** 64 hex digits; the storage refuses bytes that differ. */
+  /**
+   * So long after its commit the file is gone, in milliseconds; it stays where this is left out.
+   * From `limits.ttlMinMs` to `limits.ttlMaxMs`.
+   */
+  readonly ttlMs?: number;
+  /**
+   * 64 hex digits; the storage refuses bytes that differ. The source's own unless given. Where
+   * neither is known, what the storage says it stored is compared with what was sent.
+   */
   readonly sha256?: string;
   /** Told how many bytes of the current try were handed to the network. */
   readonly onProgress?: (sentBytes: number) => void;
@@ -39,7 +51,8 @@ export interface Uploaded {
 
 export interface UploadPorts {
   readonly rests: StorageRests;
-  locateForWrite(user: string, fileId: string): Promise<Location>;
+  readonly surroundings: Surroundings;
+  locateForWrite(user: string, fileId: string, options?: LocateOptions): Promise<Location>;
   stat(user: string, fileId: string): Promise<FileInfo>;
 }
 
@@ -51,20 +64,25 @@ const commitTimeoutMs = 30_000;
  * before the commit.
  * @throws DsmError FILE_EXISTS, PRECONDITION_FAILED, DIGEST_MISMATCH, STORAGE_FULL, …
  */
-export async function upload(ports: UploadPorts, request: UploadRequest): Promise<Uploaded> {
-  const { source, signal } = request;
+export async function upload(ports: UploadPorts, asked: UploadRequest): Promise<Uploaded> {
+  const { source, signal } = asked;
+  const sha256 = asked.sha256 ?? (await source.sha256?.(signal));
+  const request = sha256 === undefined ? asked : { ...asked, sha256 };
+  const { surroundings } = ports;
   const failed = new FailedStorages(ports.rests);
   // The last try whose bytes were all sent, but whose answer was lost.
   let inDoubt: SentBytes | undefined;
   return withAttempts(
-    async () => {
+    async (number) => {
       signal?.throwIfAborted();
-      const location = await ports.locateForWrite(request.user, request.fileId);
+      const elsewhere = number > 1;
+      const { user, fileId } = request;
+      const location = await ports.locateForWrite(user, fileId, { elsewhere });
       const storage = failed.order(location)[0];
       if (storage === undefined) throw new DsmError("GROUP_UNAVAILABLE", "no storage was named");
       const sent = new SentBytes(request);
       try {
-        return await putOnce(request, storage, location.capability, sent);
+        return await putOnce(request, storage, location.capability, sent, surroundings);
       } catch (error) {
         failed.note(storage, error);
         if (inDoubt !== undefined && isRefusal(error)) {
@@ -75,8 +93,7 @@ export async function upload(ports: UploadPorts, request: UploadRequest): Promis
         throw sent.sourceError ?? error;
       }
     },
-    signal,
-    () => source.replayable,
+    { surroundings, signal, mayRepeat: () => source.replayable },
   );
 }
 
@@ -85,16 +102,17 @@ async function putOnce(
   storage: StorageAddress,
   capability: string,
   sent: SentBytes,
+  { clock, fetch }: Surroundings,
 ): Promise<Uploaded> {
   const what = `upload of ${JSON.stringify(request.fileId)} to storage ${storage.storageId}`;
-  using guard = new StallGuard(what, limits.writeStallMs, request.signal);
-  const response = await askStorage(storage, mediaPath(request.user, request.fileId), {
+  using guard = new StallGuard(what, limits.writeStallMs, clock, request.signal);
+  const response = await askStorage(fetch, storage, mediaPath(request.user, request.fileId), {
     method: "PUT",
     headers: headersOf(request, capability),
     body: sent.chunks(guard),
     signal: guard.signal,
   });
-  const file = fileInfoSchema.parse(await response.json());
+  const file = await answerOf(storage, response, fileInfoSchema);
   if (sent.complete && sent.sha256 !== file.sha256) {
     throw new DsmError(
       "DIGEST_MISMATCH",
@@ -107,13 +125,22 @@ async function putOnce(
 
 function headersOf(request: UploadRequest, capability: string): Headers {
   const headers = new Headers({ Authorization: `Bearer ${capability}` });
-  const { source, mediaType, sha256, ifMatch, overwrite } = request;
+  const { source, mediaType, sha256, ttlMs } = request;
   if (source.sizeBytes !== undefined) headers.set("Content-Length", String(source.sizeBytes));
   if (mediaType !== undefined) headers.set("Content-Type", mediaType);
   if (sha256 !== undefined) headers.set("Repr-Digest", reprDigestOf(sha256));
+  if (ttlMs !== undefined) headers.set(expiresAfterHeader, expiresAfterText(ttlMs));
+  setConditions(headers, request);
+  return headers;
+}
+
+/** What must be so of the file that is there, for a new version to take its place. */
+export function setConditions(
+  headers: Headers,
+  { ifMatch, overwrite }: Pick<UploadRequest, "ifMatch" | "overwrite">,
+): void {
   if (ifMatch !== undefined) headers.set("If-Match", ifMatch);
   else if (overwrite !== true) headers.set("If-None-Match", "*");
-  return headers;
 }
 
 /** What was handed to the network in one try. */
@@ -166,7 +193,8 @@ class SentBytes {
   }
 }
 
-function isRefusal(error: unknown): boolean {
+/** The file that is there now stands in the way of a new version. */
+export function isRefusal(error: unknown): boolean {
   if (!(error instanceof DsmError)) return false;
   return error.code === "FILE_EXISTS" || error.code === "PRECONDITION_FAILED";
 }
@@ -180,7 +208,11 @@ async function ownEarlierCommit(
   request: UploadRequest,
   sent: SentBytes,
 ): Promise<Uploaded | undefined> {
-  const file = await ports.stat(request.user, request.fileId);
-  if (file.sha256 !== sent.sha256) return undefined;
+  const file = await ports.stat(request.user, request.fileId).catch((error: unknown) => {
+    // It was deleted meanwhile; what the storage said of the request is what there is to tell.
+    if (error instanceof DsmError && error.code === "FILE_NOT_FOUND") return undefined;
+    throw error;
+  });
+  if (file?.sha256 !== sent.sha256) return undefined;
   return { file, created: request.ifMatch === undefined };
 }

@@ -18,8 +18,9 @@ import {
   type LinkKey,
   systemErrorCode,
 } from "@dsm/protocol";
-import { startStorage, type Storage } from "@dsm/storage";
+import { startStorage, type Storage, type SyncMode } from "@dsm/storage";
 import { startTracker } from "@dsm/tracker";
+import { defaults } from "./defaults.ts";
 import { EndpointMember } from "./endpoint-member.ts";
 import { Member } from "./member.ts";
 
@@ -56,29 +57,16 @@ export interface ClusterOptions {
   readonly freshnessMs?: number;
   readonly hotCacheBytes?: number;
   readonly trashGraceMs?: number;
+  readonly reapIntervalMs?: number;
   readonly reserveBytes?: number;
+  readonly scrubBytesPerSecond?: number;
+  readonly scrubIntervalMs?: number;
+  readonly sync?: SyncMode;
+  readonly commitGroupMax?: number;
+  readonly doubtSettleMs?: number;
+  readonly orphanAgeMs?: number;
   readonly log?: Log;
 }
-
-const defaults = {
-  trackers: 2,
-  ids: 1,
-  groups: 1,
-  storages: 2,
-  delivery: "auto" as DeliveryMode,
-  heartbeatIntervalMs: 1_000,
-  missedBeats: 3,
-  capabilityTtlMs: 60_000,
-  segmentIds: 65_536,
-  leaseIds: 1_024,
-  reserveBytes: 1024 ** 3,
-  trashGraceMs: 24 * 3600 * 1000,
-  reapIntervalMs: 60_000,
-  freshnessMs: 1_000,
-  outageGraceMs: 600_000,
-  hotCacheBytes: 64 * 1024 * 1024,
-  hotFileMaxBytes: 256 * 1024,
-};
 
 const loopback = "127.0.0.1";
 
@@ -202,9 +190,11 @@ export class Cluster implements AsyncDisposable {
   }
 
   #storage(id: string, group: string) {
-    const { leaseIds, reapIntervalMs } = defaults;
+    const { leaseIds } = defaults;
     const { trashGraceMs = defaults.trashGraceMs, reserveBytes = defaults.reserveBytes } =
       this.#options;
+    const { reapIntervalMs = defaults.reapIntervalMs } = this.#options;
+    const { sync, commitGroupMax, doubtSettleMs, orphanAgeMs } = this.#options;
     return new Member(id, 0, (port) =>
       startStorage({
         id,
@@ -220,6 +210,12 @@ export class Cluster implements AsyncDisposable {
         reserveBytes,
         trashGraceMs,
         reapIntervalMs,
+        scrubBytesPerSecond: this.#options.scrubBytesPerSecond ?? defaults.scrubBytesPerSecond,
+        scrubIntervalMs: this.#options.scrubIntervalMs ?? defaults.scrubIntervalMs,
+        ...(sync === undefined ? {} : { sync }),
+        ...(commitGroupMax === undefined ? {} : { commitGroupMax }),
+        ...(doubtSettleMs === undefined ? {} : { doubtSettleMs }),
+        ...(orphanAgeMs === undefined ? {} : { orphanAgeMs }),
         ...this.#policy(),
         // One process: whoever reads here must see at once what was written here.
         onChanged: (user, fileId) => {

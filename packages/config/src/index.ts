@@ -1,7 +1,7 @@
 export { type HostPort, parseListenAddress, showHostPort } from "./kinds/addresses.ts";
 export { type Deliveries, parseDeliveries } from "./kinds/delivery.ts";
 export type { Mount } from "./kinds/lists.ts";
-export { parseDuration } from "./kinds/measures.ts";
+export { parseDuration, parseSize } from "./kinds/measures.ts";
 export { type Config, type ConfigSources, loadConfig, logLevelOf } from "./load.ts";
 export { configMarkdown } from "./markdown.ts";
 export { type NamedOption, optionsOf } from "./names.ts";

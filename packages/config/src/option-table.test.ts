@@ -67,6 +67,7 @@ test("secrets are no flags", () => {
   const confidential = namedOptions.filter((it) => it.option.confidential === true);
   expect(confidential.map((it) => [it.key, it.flag])).toEqual([
     ["secret", undefined],
+    ["metricsKey", undefined],
     ["writeKey", undefined],
     ["linkKeys", undefined],
   ]);

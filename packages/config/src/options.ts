@@ -97,6 +97,20 @@ export const options = {
       2 ** 30,
       "The storage takes no new files when less than this is free.",
     ),
+    sync: withDefault(
+      oneOf(["auto", "syncfs", "files", "none"]),
+      "auto",
+      "How uploads become durable before they are acknowledged: `syncfs` syncs the whole file " +
+        "system once for all that come together, `files` each file by itself, `auto` the first " +
+        "on local ext4, XFS and btrfs and the second elsewhere. With `none` acknowledged files " +
+        "do NOT survive a power cut.",
+    ),
+    commitGroupMax: withDefault(
+      int(1, limits.commitBatchMax),
+      limits.commitBatchMax,
+      "The most uploads and deletes that share one sync and one catalog statement; 1 turns group " +
+        "commit off.",
+    ),
     trashGraceMs: withDefault(
       duration(0),
       86_400_000,
@@ -105,7 +119,30 @@ export const options = {
     reapIntervalMs: withDefault(
       duration(10, 86_400_000),
       60_000,
-      "How often the trash is looked through.",
+      "How often the trash is looked through, and expired files are deleted.",
+    ),
+    reapPerSecond: withDefault(
+      int(1, 100_000),
+      limits.reapPerSecond,
+      "How many blobs of the trash a group unlinks in a second at most. A busy storage keeps to a " +
+        "tenth of it unless its space runs short.",
+    ),
+    scrubBytesPerSecond: withDefault(
+      size(0, 2 ** 40),
+      20 * 1024 * 1024,
+      "How fast all that the group has is read in the background, each second, to find bytes that " +
+        "went bad; 0 for never but by `dsm scrub --now`. A busy storage reads at a tenth of it.",
+    ),
+    scrubIntervalMs: withDefault(
+      duration(1_000),
+      30 * 86_400_000,
+      "How long after the end of a scrub the next one begins, by another member of the group.",
+    ),
+    metricsKey: optional(
+      text("a key without control characters", "KEY"),
+      "put-the-output-of-openssl-rand-hex-32-here",
+      "The key for `/metrics` of the data port, sent as `Authorization: Bearer KEY`.",
+      { confidential: true, fallbackDoc: "only this machine may read them" },
     ),
     workers,
   },

@@ -1,6 +1,7 @@
 import { etagOf, type FileInfo, reprDigestOf } from "@dsm/protocol";
 import { contentDisposition } from "./disposition.ts";
 import { formatHttpDate } from "./http-date.ts";
+import { lifetimeHeaders } from "./lifetime.ts";
 import { essenceOf, mediaTypeFor } from "./media-type.ts";
 import type { MultipartBody } from "./multipart.ts";
 import type { ServingPolicy } from "./policy.ts";
@@ -42,18 +43,12 @@ export function multipartHeaders(serving: Serving, body: MultipartBody): HeaderR
 
 /** Of a 304: what a cache may learn from it and no more (RFC 9110, section 15.4.5). */
 export function notModifiedHeaders({ file, policy }: Serving): HeaderRecord {
-  return { etag: etagOf(file.sha256), ...policyHeaders(policy) };
+  return { etag: etagOf(file.sha256), ...lifetimeHeaders(file, policy, Date.now()) };
 }
 
 /** Of a 416 (RFC 9110, section 15.5.17). */
 export function unsatisfiableHeaders(file: FileInfo): HeaderRecord {
   return { "accept-ranges": "bytes", "content-range": `bytes */${file.sizeBytes}` };
-}
-
-function policyHeaders({ cacheControl, vary }: ServingPolicy): HeaderRecord {
-  return vary === undefined
-    ? { "cache-control": cacheControl }
-    : { "cache-control": cacheControl, vary };
 }
 
 interface Kept {
@@ -70,8 +65,10 @@ function commonHeaders(serving: Serving): HeaderRecord {
   const last = kept.get(file);
   if (last?.download === download && last.policy === policy) return last.headers;
   const headers = makeCommonHeaders(serving);
-  // One that is ahead of this clock changes until this clock has caught up.
-  if (file.modifiedAtMs <= Date.now()) kept.set(file, { download, policy, headers });
+  // One that is ahead of this clock changes until this clock has caught up, and what is left of
+  // one that expires becomes less all the time.
+  if (file.modifiedAtMs <= Date.now() && file.expiresAtMs === undefined)
+    kept.set(file, { download, policy, headers });
   return headers;
 }
 
@@ -79,7 +76,7 @@ function makeCommonHeaders({ file, download, policy }: Serving): HeaderRecord {
   const mediaType = mediaTypeFor(file.fileId, file.mediaType);
   const headers = {
     "accept-ranges": "bytes",
-    ...policyHeaders(policy),
+    ...lifetimeHeaders(file, policy, Date.now()),
     "content-disposition": contentDisposition(file.fileId, download),
     "content-type": mediaType,
     etag: etagOf(file.sha256),

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { DsmError, limits } from "@dsm/protocol";
 import { planResponse } from "./plan.ts";
 import { privatePolicy, type ServingPolicy, servingPolicy } from "./policy.ts";
 import { sampleFile } from "./testing/sample-file.ts";
@@ -176,5 +177,55 @@ describe("RFC 6266 and RFC 8187: the name of a download", () => {
     const request = { method: "GET", headers: new Headers(), download: true, keepsLength: false };
     const { headers } = planResponse(request, { ...sampleFile, fileId });
     expect(headers["content-disposition"]).toBe(expected);
+  });
+});
+
+describe("a file with bad pieces", () => {
+  const { pieceBytes } = limits;
+  const sizeBytes = 6 * pieceBytes;
+  // Pieces 1 and 3 are bad, so the bytes of pieces 0, 2, 4 and 5 can be served.
+  const file = { ...sampleFile, sizeBytes, damage: "1,3" };
+
+  function outcome(headers: Record<string, string>, method = "GET", of = file) {
+    try {
+      return plan(headers, method, of).status;
+    } catch (error) {
+      if (error instanceof DsmError) return `${error.code} ${error.message}`;
+      throw error;
+    }
+  }
+  const range = (start: number, last: number) => ({ Range: `bytes=${start}-${last}` });
+
+  test("serves what does not touch them, to the byte", () => {
+    expect(outcome(range(0, pieceBytes - 1))).toBe(206);
+    expect(outcome(range(2 * pieceBytes, 3 * pieceBytes - 1))).toBe(206);
+    expect(outcome({ Range: `bytes=${4 * pieceBytes}-` })).toBe(206);
+    expect(outcome({ Range: `bytes=0-9,${4 * pieceBytes}-${4 * pieceBytes + 9}` })).toBe(206);
+  });
+
+  test("refuses what does, and says which bytes", () => {
+    const bad = `bytes ${pieceBytes}-${2 * pieceBytes - 1} of ada/clips/café.mp4 are damaged`;
+    expect(outcome({})).toContain(`DATA_CORRUPT ${bad}`);
+    expect(outcome({}, "HEAD")).toContain(`DATA_CORRUPT ${bad}`);
+    expect(outcome(range(0, 6 * pieceBytes))).toContain(`DATA_CORRUPT ${bad}`);
+    const first = `bytes ${pieceBytes}-${pieceBytes} of`;
+    expect(outcome(range(0, pieceBytes))).toContain(`DATA_CORRUPT ${first}`);
+    const last = `bytes ${4 * pieceBytes - 1}-${4 * pieceBytes - 1} of`;
+    expect(outcome(range(4 * pieceBytes - 1, 5 * pieceBytes))).toContain(`DATA_CORRUPT ${last}`);
+    expect(outcome({ Range: `bytes=0-9,${pieceBytes + 5}-${pieceBytes + 9}` })).toContain(
+      `DATA_CORRUPT bytes ${pieceBytes + 5}-${pieceBytes + 9} of`,
+    );
+  });
+
+  test("of which nobody knows the bad pieces is not served at all", () => {
+    const unknown = { ...file, damage: "*" };
+    expect(outcome(range(7, 7), "GET", unknown)).toContain("DATA_CORRUPT bytes 7-7 of");
+    expect(outcome({}, "GET", unknown)).toContain(`DATA_CORRUPT bytes 0-${sizeBytes - 1} of`);
+  });
+
+  test("answers as ever where no byte of it is sent", () => {
+    expect(outcome({ "If-None-Match": etag })).toBe(304);
+    expect(outcome({ "If-Match": '"old"' })).toBe(412);
+    expect(outcome(range(sizeBytes, sizeBytes + 1))).toBe(416);
   });
 });

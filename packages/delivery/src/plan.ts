@@ -1,5 +1,6 @@
 import { DsmError, type FileInfo, limits } from "@dsm/protocol";
 import { evaluatePreconditions, rangeApplies, validatorsOf } from "./conditional.ts";
+import { assertSound } from "./damaged-range.ts";
 import {
   type HeaderRecord,
   multipartHeaders,
@@ -38,7 +39,10 @@ export interface Plan {
 
 const defaultPolicy = servingPolicy();
 
-/** How to answer a GET or HEAD of `file` (RFC 9110, sections 13.2.2 and 14.2). */
+/**
+ * How to answer a GET or HEAD of `file` (RFC 9110, sections 13.2.2 and 14.2).
+ * @throws DsmError DATA_CORRUPT when bytes of the answer are known to be damaged
+ */
 export function planResponse(
   request: ReadRequest,
   file: FileInfo,
@@ -57,13 +61,16 @@ export function planResponse(
     const maxBytes = request.keepsLength ? Infinity : limits.multipartBufferedMaxBytes;
     return partsPlan(serving, selection.parts, maxBytes);
   }
+  const whole = { start: 0, endExclusive: file.sizeBytes };
+  assertSound(file, [whole]);
   const headers = wholeHeaders(serving);
   if (request.method === "HEAD" || file.sizeBytes === 0) return { status: 200, headers };
-  return { status: 200, headers, body: { start: 0, endExclusive: file.sizeBytes } };
+  return { status: 200, headers, body: whole };
 }
 
 function partPlan(serving: Serving, { start, endExclusive }: ByteRange): Plan {
   const body = { start, endExclusive };
+  assertSound(serving.file, [body]);
   return { status: 206, headers: partHeaders(serving, body), body };
 }
 
@@ -72,6 +79,7 @@ function partsPlan(serving: Serving, ranges: readonly ByteRange[], maxBytes: num
   const body = planMultipart(file, mediaTypeFor(file.fileId, file.mediaType), ranges, maxBytes);
   const [first, ...others] = body.parts;
   if (first !== undefined && others.length === 0) return partPlan(serving, first);
+  assertSound(file, body.parts);
   return { status: 206, headers: multipartHeaders(serving, body), body };
 }
 

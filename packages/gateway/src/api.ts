@@ -1,22 +1,34 @@
 import type { DsmClient } from "@dsm/client";
 import type { RequestInfo } from "@dsm/delivery";
-import { assertUser, DsmError, limits, type ListPage, parseFileTarget } from "@dsm/protocol";
+import { parseFileTarget } from "@dsm/protocol";
 import { Hono } from "hono";
 import type { Access } from "./access.ts";
+import { pageQuery, userQuery } from "./api-query.ts";
 import { type LinkMaking, makeLink } from "./links-api.ts";
+import type { LocatedFiles } from "./located-files.ts";
+import { emptyTrashed, listTrash, restoreTrashed } from "./trash-api.ts";
 
 const filesPrefix = "/api/v1/files/";
+const filesUsage = "/api/v1/files?user=U&prefix=P&limit=N&after=ID";
+const usageUsage = "/api/v1/usage?user=U";
 
 interface Env {
   readonly Bindings: RequestInfo;
 }
 
+export interface ApiParts {
+  readonly client: DsmClient;
+  readonly access: Access;
+  readonly links: LinkMaking;
+  readonly files: Pick<LocatedFiles, "forget">;
+}
+
 /** The JSON API, below /api/v1. */
-export function apiApp(client: DsmClient, access: Access, links: LinkMaking): Hono<Env> {
+export function apiApp({ client, access, links, files }: ApiParts): Hono<Env> {
   const app = new Hono<Env>();
   app.get("/files", async (c) => {
     access.assertMayWriteOrList(c.req.raw);
-    return c.json(await listFiles(client, new URL(c.req.url).searchParams));
+    return c.json(await client.list(pageQuery(queryOf(c.req.raw), filesUsage)));
   });
   app.get("/files/:user/*", async (c) => {
     access.assertMayWriteOrList(c.req.raw);
@@ -27,6 +39,22 @@ export function apiApp(client: DsmClient, access: Access, links: LinkMaking): Ho
     access.assertMayWriteOrList(c.req.raw);
     return c.json(await client.status());
   });
+  app.get("/usage", async (c) => {
+    access.assertMayWriteOrList(c.req.raw);
+    return c.json(await client.usage(userQuery(queryOf(c.req.raw), usageUsage)));
+  });
+  app.get("/trash", async (c) => {
+    access.assertMayWriteOrList(c.req.raw);
+    return c.json(await listTrash(client, queryOf(c.req.raw)));
+  });
+  app.post("/trash/:user/*", (c) => {
+    access.assertMayWriteOrList(c.req.raw);
+    return restoreTrashed(client, files, c.req.raw);
+  });
+  app.delete("/trash/:user/*", (c) => {
+    access.assertMayWriteOrList(c.req.raw);
+    return emptyTrashed(client, c.req.raw);
+  });
   app.post("/links", (c) => {
     access.assertMayWriteOrList(c.req.raw);
     return makeLink(links, c.req.raw, c.env.remoteAddress);
@@ -34,37 +62,6 @@ export function apiApp(client: DsmClient, access: Access, links: LinkMaking): Ho
   return app;
 }
 
-const listParameters = new Set(["user", "prefix", "after", "limit"]);
-
-/** @throws DsmError BAD_REQUEST for a parameter that is missing, unknown or out of bounds */
-function listFiles(client: DsmClient, query: URLSearchParams): Promise<ListPage> {
-  for (const name of query.keys()) {
-    if (!listParameters.has(name)) throw badParameter(name, "is unknown");
-  }
-  const user = query.get("user");
-  if (user === null) throw badParameter("user", "is missing");
-  const limit = query.get("limit") ?? String(limits.listDefault);
-  const limitNumber = /^\d{1,6}$/.test(limit) ? Number(limit) : 0;
-  if (limitNumber < 1 || limitNumber > limits.listMax) {
-    throw badParameter("limit", `must be a number from 1 to ${limits.listMax}`);
-  }
-  const prefix = query.get("prefix");
-  const after = query.get("after");
-  return client.list({
-    user: assertUser(user),
-    limit: limitNumber,
-    ...(prefix === null ? {} : { prefix: bounded("prefix", prefix) }),
-    ...(after === null ? {} : { after: bounded("after", after) }),
-  });
-}
-
-function bounded(name: string, value: string): string {
-  if (Buffer.byteLength(value) <= limits.fileIdMaxBytes) return value;
-  throw badParameter(name, `has more than ${limits.fileIdMaxBytes} bytes`);
-}
-
-function badParameter(name: string, why: string): DsmError {
-  return new DsmError("BAD_REQUEST", `the parameter ${name} ${why}`, {
-    remedy: "use /api/v1/files?user=U&prefix=P&limit=N&after=ID",
-  });
+function queryOf(request: Request): URLSearchParams {
+  return new URL(request.url).searchParams;
 }

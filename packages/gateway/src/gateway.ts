@@ -211,7 +211,7 @@ function gatewayApp(parts: AppParts): Hono<Env> {
     access.assertMayWriteOrList(c.req.raw);
     return deleteMedia(client, files, c.req.raw);
   });
-  app.route("/api/v1", apiApp(client, access, parts.links));
+  app.route("/api/v1", apiApp(parts));
   app.get("/healthz", (c) => c.json({ status: "ok" }));
   app.get("/readyz", async (c) => {
     const state = await readiness(client);

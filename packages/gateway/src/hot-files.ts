@@ -58,16 +58,21 @@ export class HotFiles {
     this.#options.metrics.hot.inc({ result: "miss" });
     const body = await cold.open(0, file.sizeBytes);
     const bytes = new Uint8Array(await new Response(body).arrayBuffer());
-    if (Bun.SHA256.hash(bytes, "hex") !== file.sha256) {
-      const what = `blob ${file.blobId} of ${file.user}/${file.fileId}`;
-      throw new DsmError("DATA_CORRUPT", `${what} does not have the bytes that were stored`, {
-        remedy: `run dsm fsck, and check the file system of group ${file.group}`,
-      });
-    }
+    const sha256 = Bun.SHA256.hash(bytes, "hex");
+    if (sha256 !== file.sha256) throw differs(file, sha256, bytes.length);
     this.#kept?.set(keyOf(file), bytes);
     this.#options.metrics.hotBytes.set(this.#kept?.calculatedSize ?? 0);
     return bytes;
   }
+}
+
+function differs(file: FileInfo, sha256: string, sizeBytes: number): DsmError {
+  const { blobId, user, fileId, group } = file;
+  const what = `blob ${blobId} of ${user}/${fileId} does not have the bytes that were stored`;
+  const why = `sha-256 ${sha256} of ${sizeBytes} bytes instead of ${file.sha256}`;
+  return new DsmError("DATA_CORRUPT", `${what}: ${why}`, {
+    remedy: `run dsm scrub --group ${group} --now, and check the file system of group ${group}`,
+  });
 }
 
 /** What an entry costs besides its bytes, so that millions of tiny files are bounded too. */

@@ -93,6 +93,25 @@ describe("what is remembered of where a file is", () => {
     expect(asked).toHaveLength(2);
   });
 
+  test("is nothing from the moment on in which the file expires", async () => {
+    const { asked, clock, locate } = setting({ freshnessMs: 60_000 });
+    const expiring = { file: { version: 1, expiresAtMs: clock.nowMs + 500 } } as LocatedFile;
+    const first = locate();
+    asked[0]!.resolve(expiring);
+    expect(await versionOf(first)).toBe(1);
+    clock.nowMs += 499;
+    expect(await versionOf(locate())).toBe(1);
+    clock.nowMs += 1;
+    const late = locate();
+    // A tracker whose clock is behind still names it.
+    asked[1]!.resolve(expiring);
+    expect(late).rejects.toMatchObject({ code: "FILE_NOT_FOUND" });
+    await settle();
+    const next = locate();
+    asked[2]!.resolve(version(2));
+    expect(await versionOf(next)).toBe(2);
+  });
+
   test("is never that there is no such file", async () => {
     const { asked, locate } = setting();
     const first = locate();

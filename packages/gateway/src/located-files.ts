@@ -1,5 +1,5 @@
 import type { DsmClient, LocatedFile } from "@dsm/client";
-import { DsmError, limits } from "@dsm/protocol";
+import { DsmError, type FileInfo, isExpired, limits } from "@dsm/protocol";
 import { LRUCache } from "lru-cache";
 import type { GatewayMetrics } from "./metrics.ts";
 
@@ -50,18 +50,21 @@ export class LocatedFiles {
   async locate(user: string, fileId: string, signal: AbortSignal): Promise<LocatedFile> {
     const key = keyOf(user, fileId);
     const known = this.#known.get(key);
-    if (known !== undefined && this.#age(known) < this.#options.freshnessMs) {
+    // One that has expired may have been replaced before it did, so that is asked.
+    if (known !== undefined && this.#isFresh(known)) {
       this.#options.metrics.located.inc({ from: "memory" });
       return known.located;
     }
     const { answer } = this.#ask(key, user, fileId);
     const old = this.#inOutage(key);
     if (old === undefined) {
-      return within(signal, answer).catch((error: unknown) => {
-        const located = this.#inOutage(key);
-        if (located === undefined) throw error;
-        return located;
+      const located = await within(signal, answer).catch((error: unknown) => {
+        const kept = this.#inOutage(key);
+        if (kept === undefined) throw error;
+        return kept;
       });
+      if (isExpired(located.file, this.#now())) throw expired(located.file);
+      return located;
     }
     // Asked all the same, so that the end of the outage is noticed.
     answer.catch(() => {});
@@ -115,8 +118,14 @@ export class LocatedFiles {
     const known = this.#known.get(key);
     if (known === undefined || this.#outageSinceMs === undefined) return undefined;
     if (this.#outageSinceMs - known.askedAtMs >= this.#options.outageGraceMs) return undefined;
+    if (isExpired(known.located.file, this.#now())) return undefined;
     this.#options.metrics.located.inc({ from: "memory_in_outage" });
     return known.located;
+  }
+
+  #isFresh(known: Known): boolean {
+    const isYoung = this.#age(known) < this.#options.freshnessMs;
+    return isYoung && !isExpired(known.located.file, this.#now());
   }
 
   #age({ askedAtMs }: { readonly askedAtMs: number }): number {
@@ -127,6 +136,13 @@ export class LocatedFiles {
 /** No name of a user has a slash. */
 function keyOf(user: string, fileId: string): string {
   return `${user}/${fileId}`;
+}
+
+/** As a tracker says it; its clock was a little behind, or the file expired on the way. */
+function expired({ user, fileId }: FileInfo): DsmError {
+  return new DsmError("FILE_NOT_FOUND", `user ${user} has no file ${JSON.stringify(fileId)}`, {
+    remedy: `see dsm list --user ${user}`,
+  });
 }
 
 function isOutage(error: unknown): boolean {

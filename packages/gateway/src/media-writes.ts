@@ -4,6 +4,7 @@ import {
   DsmError,
   etagOf,
   expectedSha256,
+  expiresAfterOf,
   type FileInfo,
   parseMediaTarget,
   reprDigestOf,
@@ -24,6 +25,7 @@ export async function putMedia(
   const ifMatch = await versionToChange(client, request, { user, fileId });
   const sha256 = expectedSha256(headers);
   const mediaType = headers.get("Content-Type") ?? undefined;
+  const ttlMs = expiresAfterOf(headers);
   const uploaded = client.upload({
     user,
     fileId,
@@ -32,6 +34,7 @@ export async function putMedia(
     ...(ifMatch === undefined ? {} : { ifMatch }),
     ...(sha256 === undefined ? {} : { sha256 }),
     ...(mediaType === undefined ? {} : { mediaType }),
+    ...(ttlMs === undefined ? {} : { ttlMs }),
     signal,
   });
   // Also when it failed: nobody may know then whether it is in force.

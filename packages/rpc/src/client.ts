@@ -33,11 +33,28 @@ export interface RpcCallOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** One server that can be asked. */
+export interface RpcAsker {
+  readonly endpoint: string;
+  call<N extends MessageName>(
+    name: N,
+    request: RequestOf<N>,
+    options?: RpcCallOptions,
+  ): Promise<ResponseOf<N>>;
+  close(): void;
+}
+
+/** How to come by an asker; it says nothing to the server yet. @throws DsmError BAD_CONFIG */
+export type Dial = (options: RpcClientOptions) => RpcAsker;
+
+/** The way outside of simulations. */
+export const dialTcp: Dial = (options) => new RpcClient(options);
+
 /**
  * Asks one server. It connects on first use and again on the first call after a loss; calls run
  * side by side over one connection.
  */
-export class RpcClient {
+export class RpcClient implements RpcAsker {
   readonly endpoint: string;
   readonly #options: RpcClientOptions;
   readonly #requestTimeoutMs: number;

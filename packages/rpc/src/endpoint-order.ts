@@ -15,12 +15,17 @@ export class EndpointOrder {
     this.#restMs = restMs;
   }
 
-  /** The indexes of all endpoints, best first. */
-  at(nowMs: number): number[] {
+  /**
+   * The indexes of all endpoints, best first.
+   * @param elsewhere the one that answered last comes behind the others, which take their turns
+   */
+  at(nowMs: number, elsewhere = false): number[] {
     const preferred = this.#preferred;
+    const behind = (index: number) => (index - preferred - 1 + this.#count) % this.#count;
     const rank = (index: number) => {
       const untilMs = this.#restUntilMs.get(index) ?? 0;
-      if (untilMs > nowMs) return untilMs;
+      if (untilMs > nowMs) return this.#count + untilMs;
+      if (elsewhere) return behind(index);
       return index === preferred ? -1 : 0;
     };
     // The sort is stable, so equal ones stay as they are listed.

@@ -1,5 +1,12 @@
+import { type Clock, systemClock } from "@dsm/clock";
 import { DsmError, type MessageName, type RequestOf, type ResponseOf } from "@dsm/protocol";
-import { type RpcAskerOptions, type RpcCallOptions, RpcClient } from "./client.ts";
+import {
+  type Dial,
+  dialTcp,
+  type RpcAsker,
+  type RpcAskerOptions,
+  type RpcCallOptions,
+} from "./client.ts";
 import { EndpointOrder } from "./endpoint-order.ts";
 import { type Failure, mostTelling, worthAnother } from "./failover.ts";
 
@@ -8,6 +15,13 @@ export interface RpcPoolOptions extends RpcAskerOptions {
   readonly endpoints: readonly string[];
   /** How long a server that failed is asked last. */
   readonly endpointRestMs?: number;
+  readonly dial?: Dial;
+  readonly clock?: Clock;
+}
+
+export interface RpcPoolCallOptions extends RpcCallOptions {
+  /** The answer before was of no use: ask another server first than the one that gave it. */
+  readonly elsewhere?: boolean;
 }
 
 /** What one of the servers said to all: a response or an error. */
@@ -23,19 +37,21 @@ export interface RpcResult<N extends MessageName> {
  */
 export class RpcPool {
   readonly endpoints: readonly string[];
-  readonly #clients: readonly RpcClient[];
+  readonly #clients: readonly RpcAsker[];
+  readonly #clock: Clock;
   readonly #order: EndpointOrder;
 
   /** @throws DsmError BAD_CONFIG for no endpoint or one that is none */
   constructor(options: RpcPoolOptions) {
-    const { endpoints, endpointRestMs, ...asker } = options;
+    const { endpoints, endpointRestMs, dial = dialTcp, clock = systemClock, ...asker } = options;
     if (endpoints.length === 0) {
       throw new DsmError("BAD_CONFIG", "no server to ask is named", {
         remedy: "name at least one host:port",
       });
     }
     this.endpoints = endpoints;
-    this.#clients = endpoints.map((endpoint) => new RpcClient({ endpoint, ...asker }));
+    this.#clients = endpoints.map((endpoint) => dial({ endpoint, ...asker }));
+    this.#clock = clock;
     this.#order = new EndpointOrder(endpoints.length, endpointRestMs);
   }
 
@@ -47,10 +63,10 @@ export class RpcPool {
   async call<N extends MessageName>(
     name: N,
     request: RequestOf<N>,
-    options: RpcCallOptions = {},
+    options: RpcPoolCallOptions = {},
   ): Promise<ResponseOf<N>> {
     const failures: Failure[] = [];
-    for (const index of this.#order.at(performance.now())) {
+    for (const index of this.#order.at(this.#clock.monotonicMs(), options.elsewhere)) {
       const client = this.#clients[index];
       if (client === undefined) continue;
       try {
@@ -60,7 +76,7 @@ export class RpcPool {
         return response;
       } catch (thrown) {
         if (!worthAnother(thrown)) throw thrown;
-        this.#order.failed(index, performance.now());
+        this.#order.failed(index, this.#clock.monotonicMs());
         failures.push({ endpoint: client.endpoint, error: thrown });
       }
     }

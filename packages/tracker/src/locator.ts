@@ -1,4 +1,5 @@
 import type { Catalog } from "@dsm/catalog";
+import type { Clock } from "@dsm/clock";
 import {
   type ClusterSecret,
   DsmError,
@@ -7,6 +8,7 @@ import {
   type Location,
   type RequestOf,
   signCapability,
+  unexpired,
 } from "@dsm/protocol";
 import type { Membership } from "./membership.ts";
 import { canServe, roomiestGroup, whyNoneServes } from "./placement.ts";
@@ -18,7 +20,7 @@ export interface LocatorOptions {
   readonly secret: ClusterSecret;
   readonly capabilityTtlMs: number;
   readonly startedAtMs: number;
-  readonly now: () => number;
+  readonly clock: Clock;
 }
 
 /** Answers locate and stat: user → group → live storages, with a capability for them. */
@@ -37,7 +39,7 @@ export class Locator {
     const file = pinned ? await this.stat(user, fileId) : undefined;
     const group = file?.group ?? (await this.#groupOf(request));
     const storages = this.#storagesOf(group, intent);
-    const expiresAtMs = this.#options.now() + this.#options.capabilityTtlMs;
+    const expiresAtMs = this.#options.clock.now() + this.#options.capabilityTtlMs;
     const claims = { intent, user, group, expiresAtMs };
     const capability = signCapability(this.#options.secret, {
       ...claims,
@@ -49,8 +51,10 @@ export class Locator {
 
   /** @throws DsmError USER_NOT_FOUND or FILE_NOT_FOUND */
   async stat(user: string, fileId: string): Promise<FileInfo> {
-    const current = await this.#options.catalog.current(user, fileId);
-    if (current?.file !== undefined) return current.file;
+    const { catalog, clock } = this.#options;
+    const current = await catalog.current(user, fileId);
+    const file = unexpired(current?.file, clock.now());
+    if (file !== undefined) return file;
     await this.#knownGroupOf(user);
     throw new DsmError("FILE_NOT_FOUND", `user ${user} has no file ${JSON.stringify(fileId)}`, {
       remedy: `see dsm list --user ${user}`,
@@ -60,11 +64,11 @@ export class Locator {
   async #groupOf(request: RequestOf<"locate">): Promise<string> {
     const { user, intent } = request;
     if (intent !== "write") return this.#knownGroupOf(user);
-    const { catalog, membership, now } = this.#options;
+    const { catalog, membership, clock } = this.#options;
     const known = await catalog.groupOf(user);
     if (known !== undefined) return known;
     // The catalog keeps the first group that any tracker writes: all answer with that one.
-    return catalog.assignGroup(user, roomiestGroup(membership.members(now())), now());
+    return catalog.assignGroup(user, roomiestGroup(membership.members()), clock.now());
   }
 
   async #knownGroupOf(user: string): Promise<string> {
@@ -76,8 +80,8 @@ export class Locator {
   }
 
   #storagesOf(group: string, intent: Intent): Location["storages"] {
-    const { membership, now, startedAtMs } = this.#options;
-    const members = membership.membersOf(group, now());
+    const { membership, startedAtMs } = this.#options;
+    const members = membership.membersOf(group);
     const able = members.filter((member) => canServe(member, intent));
     if (able.length === 0) throw whyNoneServes(group, members, startedAtMs);
     return this.#ranking

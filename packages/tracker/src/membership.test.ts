@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import type { Clock } from "@dsm/clock";
 import { DsmError, type StorageState } from "@dsm/protocol";
 import fc from "fast-check";
 import { Membership } from "./membership.ts";
@@ -31,45 +32,110 @@ function codeOf(act: () => unknown): string {
   }
 }
 
+/** A membership, and the time as it sees it. */
+function start() {
+  const time = { nowMs: 1_800_000_000_000, monotonicMs: 0 };
+  const clock: Clock = {
+    now: () => time.nowMs,
+    monotonicMs: () => time.monotonicMs,
+    after: () => ({ cancel: () => {} }),
+  };
+  const membership = new Membership({ ...options, clock });
+  const pass = (ms: number) => {
+    time.nowMs += ms;
+    time.monotonicMs += ms;
+  };
+  const isOnline = () => membership.members()[0]?.online;
+  return { membership, time, pass, isOnline };
+}
+
 describe("Membership", () => {
   test("a storage is online up to the last allowed silence and offline behind it", () => {
-    const membership = new Membership(options);
-    membership.join(state(), 0);
-    membership.heartbeat(state(), 5_000);
-    const onlineAt = (nowMs: number) => membership.members(nowMs)[0]?.online;
-    expect([onlineAt(5_000), onlineAt(8_000), onlineAt(8_001)]).toEqual([true, true, false]);
-    membership.heartbeat(state(), 60_000);
-    expect(onlineAt(60_000)).toBe(true);
+    const { membership, pass, isOnline } = start();
+    membership.join(state());
+    pass(500);
+    membership.heartbeat(state());
+    pass(3_000);
+    expect(isOnline()).toBe(true);
+    pass(1);
+    expect(isOnline()).toBe(false);
+    membership.heartbeat(state());
+    expect(isOnline()).toBe(true);
+  });
+
+  test("a clock that is set brings nobody to life and kills nobody", () => {
+    const { membership, time, pass, isOnline } = start();
+    membership.join(state());
+    time.nowMs += 3_600_000;
+    expect(isOnline()).toBe(true);
+    time.nowMs -= 7_200_000;
+    pass(3_001);
+    expect(isOnline()).toBe(false);
   });
 
   test("a beat from a stranger, from another life, and after leaving is told to join", () => {
-    const membership = new Membership(options);
-    expect(codeOf(() => membership.heartbeat(state(), 0))).toBe("JOIN_FIRST");
-    membership.join(state(), 0);
-    expect(codeOf(() => membership.heartbeat(state({ incarnation: "life-2" }), 1))).toBe(
-      "JOIN_FIRST",
-    );
+    const { membership } = start();
+    expect(codeOf(() => membership.heartbeat(state()))).toBe("JOIN_FIRST");
+    membership.join(state());
+    expect(codeOf(() => membership.heartbeat(state({ incarnation: "life-2" })))).toBe("JOIN_FIRST");
     membership.leave("s1", "life-1");
-    expect(codeOf(() => membership.heartbeat(state(), 2))).toBe("JOIN_FIRST");
+    expect(codeOf(() => membership.heartbeat(state()))).toBe("JOIN_FIRST");
   });
 
   test("a late leave of an earlier life does not take the new one offline", () => {
-    const membership = new Membership(options);
-    membership.join(state(), 0);
-    membership.join(state({ incarnation: "life-2" }), 10);
+    const { membership } = start();
+    membership.join(state());
+    membership.join(state({ incarnation: "life-2" }));
     membership.leave("s1", "life-1");
-    expect(membership.members(10).map((member) => member.online)).toEqual([true]);
+    expect(membership.members().map((member) => member.online)).toEqual([true]);
+  });
+
+  test("a late join of an earlier life, or of one that has left, changes nothing", () => {
+    const { membership, pass, isOnline } = start();
+    const newer = state({ incarnation: "life-2", dataUrl: "http://127.0.0.1:7900" });
+    membership.join(newer);
+    pass(3_000);
+    expect(codeOf(() => membership.join(state()))).toBe("CONFLICT");
+    expect(membership.members()).toMatchObject([{ ...newer, online: true }]);
+    membership.leave("s1", "life-2");
+    expect(codeOf(() => membership.join(newer))).toBe("CONFLICT");
+    expect(isOnline()).toBe(false);
+    membership.join(state({ incarnation: "life-3" }));
+    expect(isOnline()).toBe(true);
+  });
+
+  test("a host whose clock was set back is let in when its last life is silent", () => {
+    const { membership, pass, isOnline } = start();
+    membership.join(state({ incarnation: "life-9" }));
+    membership.leave("s1", "life-9");
+    pass(3_001);
+    membership.join(state({ incarnation: "life-8" }));
+    expect(isOnline()).toBe(true);
   });
 
   test("an asked drain counts at once, is told until obeyed, and not after", () => {
-    const membership = new Membership(options);
-    membership.join(state(), 0);
+    const { membership } = start();
+    membership.join(state());
+    const isDraining = () => membership.members()[0]?.draining;
     membership.wishDrain("s1", true);
-    expect(membership.members(0)[0]?.draining).toBe(true);
-    expect(membership.heartbeat(state(), 1)).toEqual({ drain: true });
-    expect(membership.heartbeat(state({ draining: true }), 2)).toEqual({});
-    expect(membership.heartbeat(state({ draining: false }), 3)).toEqual({});
+    expect(isDraining()).toBe(true);
+    // It has not obeyed yet, and is not named for that.
+    expect(membership.heartbeat(state())).toEqual({ drain: true });
+    expect(isDraining()).toBe(true);
+    expect(membership.heartbeat(state({ draining: true }))).toEqual({});
+    expect(membership.heartbeat(state({ draining: false }))).toEqual({});
+    expect(isDraining()).toBe(false);
     expect(codeOf(() => membership.wishDrain("nobody", true))).toBe("MEMBER_NOT_FOUND");
+  });
+
+  test("a storage that is to take uploads again is named when it says that it does", () => {
+    const { membership } = start();
+    membership.join(state({ draining: true }));
+    membership.wishDrain("s1", false);
+    expect(membership.members()[0]?.draining).toBe(true);
+    expect(membership.heartbeat(state({ draining: true }))).toEqual({ drain: false });
+    expect(membership.heartbeat(state({ draining: false }))).toEqual({});
+    expect(membership.members()[0]?.draining).toBe(false);
   });
 
   test("a fresh tracker is complete when each storage has beaten once", () =>
@@ -77,12 +143,12 @@ describe("Membership", () => {
       fc.property(
         fc.uniqueArray(fc.integer({ min: 1, max: 999 }), { maxLength: 20 }),
         (numbers) => {
-          const fresh = new Membership(options);
+          const { membership } = start();
           for (const n of numbers) {
             const beat = state({ storageId: `s${n}` });
-            if (codeOf(() => fresh.heartbeat(beat, 100)) === "JOIN_FIRST") fresh.join(beat, 100);
+            if (codeOf(() => membership.heartbeat(beat)) === "JOIN_FIRST") membership.join(beat);
           }
-          const online = fresh.members(100).filter((member) => member.online);
+          const online = membership.members().filter((member) => member.online);
           expect(new Set(online.map((m) => m.storageId))).toEqual(
             new Set(numbers.map((n) => `s${n}`)),
           );

@@ -30,6 +30,7 @@ const memberArbitrary = fc
     group: fc.constantFrom("g1", "g2", "g3"),
     freeBytes: fc.nat(3),
     full: fc.boolean(),
+    failing: fc.boolean(),
     draining: fc.boolean(),
     online: fc.boolean(),
     activeRequests: fc.nat(5),
@@ -66,6 +67,7 @@ describe("placement", () => {
       ["GROUP_UNAVAILABLE", [member({ online: false })]],
       ["GROUP_UNAVAILABLE", [member({ draining: true })]],
       ["STORAGE_FULL", [member({ full: true })]],
+      ["STORAGE_FAILED", [member({ failing: true })]],
     ];
     const errors = cases.map(([, members]) => whyNoneServes("g1", members, 0));
     expect(errors.map((error) => error.code)).toEqual(cases.map(([code]) => code) as never);
@@ -74,7 +76,18 @@ describe("placement", () => {
       "group g1 has had no live storage since 1970-01-01T00:00:01.000Z",
       "all live storages of group g1 are draining",
       "group g1 has no storage with room for more",
+      "no storage of group g1 can write to its disk",
     ]);
+  });
+
+  test("a disk that fails takes no change, one that is full no bytes, and both are read", () => {
+    const intents = ["read", "write", "delete"] as const;
+    const able = (over: Partial<Member>) => intents.filter((it) => canServe(member(over), it));
+    expect(able({})).toEqual(["read", "write", "delete"]);
+    expect(able({ full: true })).toEqual(["read", "delete"]);
+    expect(able({ failing: true })).toEqual(["read"]);
+    expect(able({ failing: true, full: true })).toEqual(["read"]);
+    expect(able({ online: false })).toEqual([]);
   });
 });
 
@@ -89,6 +102,17 @@ describe("Ranking", () => {
         .map((of) => of.length)
         .toArray(),
     ).toEqual([3, 3, 3]);
+  });
+
+  test("clients that come one for each beat go to all storages in turn", () => {
+    const ranking = new Ranking();
+    const firsts = Array.from({ length: 6 }, (_, beat) => {
+      const members = ["a", "b", "c"].map((storageId) => {
+        return member({ storageId, lastBeatAtMs: 1_000 * beat });
+      });
+      return ranking.bestFirst(members)[0]?.storageId;
+    });
+    expect(firsts.join("")).toBe("abcabc");
   });
 
   test("the least loaded comes first, and nobody is lost", () => {

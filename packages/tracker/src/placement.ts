@@ -13,6 +13,9 @@ export function roomiestGroup(members: readonly Member[]): string {
   }
   if (best !== undefined) return best.group;
   if (members.some((member) => member.online && member.full)) throw allFull("the cluster");
+  if (members.some((member) => member.online && member.failing === true)) {
+    throw cannotWrite("no storage of any group");
+  }
   throw new DsmError("GROUP_UNAVAILABLE", "no storage of any group is live for a new user", {
     remedy: "start a storage (dsm storage), and see dsm status",
   });
@@ -24,7 +27,10 @@ function roomier(a: Member, b: Member): boolean {
 }
 
 export function canServe(member: Member, intent: Intent): boolean {
-  return member.online && !member.draining && !(intent === "write" && member.full);
+  if (!member.online || member.draining) return false;
+  // A delete frees space in the end, so a full member takes it; but it is journaled first.
+  if (intent === "read") return true;
+  return member.failing !== true && !(intent === "write" && member.full);
 }
 
 /** Why no member of the group can serve, in the words of design section 2. */
@@ -47,8 +53,18 @@ export function whyNoneServes(
     const since = new Date(lastBeatAtMs).toISOString();
     return unavailable(`group ${group} has had no live storage since ${since}`);
   }
-  if (online.some((member) => !member.draining)) return allFull(`group ${group}`);
+  const running = online.filter((member) => !member.draining);
+  if (running.some((member) => member.failing === true)) {
+    return cannotWrite(`no storage of group ${group}`);
+  }
+  if (running.length > 0) return allFull(`group ${group}`);
   return unavailable(`all live storages of group ${group} are draining`);
+}
+
+function cannotWrite(who: string): DsmError {
+  return new DsmError("STORAGE_FAILED", `${who} can write to its disk`, {
+    remedy: "see the logs of the storages: they say what the disk answers",
+  });
 }
 
 function allFull(what: string): DsmError {

@@ -1,4 +1,5 @@
 import type { Catalog } from "@dsm/catalog";
+import { type Clock, systemClock } from "@dsm/clock";
 import type { Log } from "@dsm/log";
 import {
   type ClusterSecret,
@@ -11,10 +12,10 @@ import {
 import { type RpcHandlers, type RpcServer, serveRpc } from "@dsm/rpc";
 import { Locator } from "./locator.ts";
 import { Membership } from "./membership.ts";
+import { spaceHandlers } from "./space.ts";
 
-export interface TrackerOptions {
-  readonly hostname: string;
-  readonly port: number;
+/** All of a tracker but its socket. */
+export interface TrackerCoreOptions {
   readonly secret: ClusterSecret;
   readonly catalog: Catalog;
   readonly heartbeatIntervalMs: number;
@@ -22,48 +23,61 @@ export interface TrackerOptions {
   /** How long a capability that this tracker signs is good. */
   readonly capabilityTtlMs: number;
   readonly log: Log;
+  readonly clock?: Clock;
+}
+
+export interface TrackerOptions extends TrackerCoreOptions {
+  readonly hostname: string;
+  readonly port: number;
 }
 
 /** Starts a tracker. Its memory is empty at first and complete after one heartbeat interval. */
 export function startTracker(options: TrackerOptions): RpcServer {
-  const { hostname, port, secret, catalog, capabilityTtlMs, log } = options;
-  const startedAtMs = Date.now();
-  const membership = new Membership(options);
+  const { hostname, port, secret, log } = options;
+  return serveRpc({
+    hostname,
+    port,
+    secret,
+    role: "tracker",
+    handlers: trackerHandlers(options),
+    onFault: (error, peer) => log.warn({ err: error, peer }, "tracker: request failed"),
+  });
+}
+
+/** What a tracker that starts now answers; its memory is in them, and goes with them. */
+export function trackerHandlers(options: TrackerCoreOptions): RpcHandlers {
+  const { secret, catalog, capabilityTtlMs, clock = systemClock } = options;
+  const startedAtMs = clock.now();
+  const membership = new Membership({ ...options, clock });
   const locator = new Locator({
     catalog,
     membership,
     secret,
     capabilityTtlMs,
     startedAtMs,
-    now: Date.now,
+    clock,
   });
-  return serveRpc({
-    hostname,
-    port,
-    secret,
-    role: "tracker",
-    handlers: {
-      ...membershipHandlers(membership, options),
-      ping: () => ({ role: "tracker", nowMs: Date.now() }),
-      locate: (request) => locator.locate(request),
-      stat: ({ user, fileId }) => locator.stat(user, fileId),
-      list: (query) => listFiles(catalog, query),
-      status: () => statusOf(membership.members(Date.now()), startedAtMs),
-      assign: (request) => assign(catalog, membership, request),
-    },
-    onFault: (error, peer) => log.warn({ err: error, peer }, "tracker: request failed"),
-  });
+  return {
+    ...membershipHandlers(membership, options),
+    ...spaceHandlers(catalog, clock),
+    ping: () => ({ role: "tracker", nowMs: clock.now() }),
+    locate: (request) => locator.locate(request),
+    stat: ({ user, fileId }) => locator.stat(user, fileId),
+    list: (query) => listFiles(catalog, query, clock.now()),
+    status: () => statusOf(membership.members(), startedAtMs),
+    assign: (request) => assign(catalog, membership, request, clock),
+  };
 }
 
-function membershipHandlers(membership: Membership, options: TrackerOptions): RpcHandlers {
+function membershipHandlers(membership: Membership, options: TrackerCoreOptions): RpcHandlers {
   const { heartbeatIntervalMs, log } = options;
   return {
     join: (state) => {
-      membership.join(state, Date.now());
+      membership.join(state);
       log.info({ storage: state.storageId, group: state.group, url: state.dataUrl }, "joined");
       return { heartbeatIntervalMs };
     },
-    heartbeat: (state) => membership.heartbeat(state, Date.now()),
+    heartbeat: (state) => membership.heartbeat(state),
     leave: ({ storageId, incarnation }) => {
       membership.leave(storageId, incarnation);
       log.info({ storage: storageId }, "left");
@@ -77,11 +91,12 @@ function membershipHandlers(membership: Membership, options: TrackerOptions): Rp
   };
 }
 
-async function listFiles(catalog: Catalog, query: RequestOf<"list">) {
+async function listFiles(catalog: Catalog, query: RequestOf<"list">, nowMs: number) {
   const { user, limit, prefix, after } = query;
   const page = await catalog.list({
     user,
     limit,
+    nowMs,
     ...(prefix === undefined ? {} : { prefix }),
     ...(after === undefined ? {} : { after }),
   });
@@ -95,13 +110,14 @@ async function assign(
   catalog: Catalog,
   membership: Membership,
   { user, group }: { user: string; group: string },
+  clock: Clock,
 ) {
-  if (membership.membersOf(group, Date.now()).length === 0) {
+  if (membership.membersOf(group).length === 0) {
     throw new DsmError("GROUP_UNAVAILABLE", `no storage of group ${group} has joined`, {
       remedy: "see dsm status for the groups that there are",
     });
   }
-  await catalog.reassignGroup(user, group, Date.now());
+  await catalog.reassignGroup(user, group, clock.now());
   return { group };
 }
 

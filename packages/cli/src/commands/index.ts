@@ -41,18 +41,59 @@ export const rootCommand: CommandEntry = {
       load: async () => (await import("./url.ts")).url,
     },
     {
+      name: "trash",
+      summary: "What was deleted or replaced a while ago.",
+      subCommands: [
+        {
+          name: "list",
+          summary: "List what of a user can be restored.",
+          load: async () => (await import("./trash-list.ts")).trashList,
+        },
+        {
+          name: "restore",
+          summary: "Bring files back from the trash.",
+          load: async () => (await import("./trash-restore.ts")).trashRestore,
+        },
+        {
+          name: "empty",
+          summary: "Remove what is in the trash now, for good.",
+          load: async () => (await import("./trash-empty.ts")).trashEmpty,
+        },
+      ],
+    },
+    {
+      name: "usage",
+      summary: "Show the space of a user, or of the groups.",
+      load: async () => (await import("./usage.ts")).usage,
+    },
+    {
       name: "status",
       summary: "Show the groups and their storages.",
       load: async () => (await import("./status.ts")).status,
     },
     {
+      name: "fsck",
+      summary: "Compare the catalog, the journals and the disks, and mend what differs.",
+      load: async () => (await import("./fsck.ts")).fsck,
+    },
+    {
+      name: "scrub",
+      summary: "Show how the search for damaged bytes stands, or begin one.",
+      load: async () => (await import("./scrub.ts")).scrub,
+    },
+    {
       name: "user",
-      summary: "Where users live.",
+      summary: "Where users live, and how much they may have.",
       subCommands: [
         {
           name: "assign",
           summary: "Put a user who has no files yet into a group.",
           load: async () => (await import("./user-assign.ts")).userAssign,
+        },
+        {
+          name: "quota",
+          summary: "Set how many bytes the files of a user may have.",
+          load: async () => (await import("./user-quota.ts")).userQuota,
         },
       ],
     },
@@ -96,6 +137,21 @@ export const rootCommand: CommandEntry = {
           name: "migrate",
           summary: "Bring the tables of the catalog to this version.",
           load: async () => (await import("./catalog-migrate.ts")).catalogMigrate,
+        },
+        {
+          name: "backup",
+          summary: "Write the whole catalog to a file, while the cluster runs.",
+          load: async () => (await import("./catalog-backup.ts")).catalogBackup,
+        },
+        {
+          name: "restore",
+          summary: "Fill an empty catalog from a backup, also of another database.",
+          load: async () => (await import("./catalog-restore.ts")).catalogRestore,
+        },
+        {
+          name: "rebuild",
+          summary: "Fill an empty catalog from the journals and blobs of the groups.",
+          load: async () => (await import("./catalog-rebuild.ts")).catalogRebuild,
         },
       ],
     },

@@ -37,11 +37,14 @@ export const list = command({
 });
 
 function tableOf(files: readonly FileInfo[]): string[] {
+  const expires = files.some((it) => it.expiresAtMs !== undefined);
   const rows = files.map((it) => [
     sizeText(it.sizeBytes).padStart(10),
     timeText(it.modifiedAtMs),
+    ...(expires ? [it.expiresAtMs === undefined ? "never" : timeText(it.expiresAtMs)] : []),
     it.mediaType,
     it.fileId,
   ]);
-  return tableLines([["SIZE".padStart(10), "MODIFIED", "TYPE", "FILE"], ...rows]);
+  const times = expires ? ["MODIFIED", "EXPIRES"] : ["MODIFIED"];
+  return tableLines([["SIZE".padStart(10), ...times, "TYPE", "FILE"], ...rows]);
 }

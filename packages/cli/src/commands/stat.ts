@@ -22,6 +22,7 @@ export const stat = command({
       ["type", file.mediaType],
       ["sha256", file.sha256],
       ["modified", timeText(file.modifiedAtMs)],
+      ...(file.expiresAtMs === undefined ? [] : [["expires", timeText(file.expiresAtMs)]]),
       ["version", String(file.version)],
       ["group", file.group],
       ["blob", file.blobId],

@@ -8,6 +8,7 @@ import { sayResult } from "../stdout.ts";
 import { command } from "../strict.ts";
 import { sizeText } from "../table.ts";
 import { type PlannedUpload, planUploads } from "../upload/plan.ts";
+import { ttlArg, ttlOf } from "../ttl-arg.ts";
 import { userArg } from "../user-arg.ts";
 import { withClient } from "../with-client.ts";
 
@@ -18,6 +19,7 @@ export const upload = command({
     id: { type: "string", valueHint: "FILEID", description: "The id of the one file." },
     overwrite: { type: "boolean", description: "Replace files that exist." },
     type: { type: "string", valueHint: "MIME", description: "The media type, as video/mp4." },
+    ...ttlArg,
     ...clusterArgs,
   },
   async run({ args, positionals, json, signal }) {
@@ -30,6 +32,7 @@ export const upload = command({
       json,
       signal,
       ...(args.type === undefined ? {} : { mediaType: args.type }),
+      ...ttlOf(args),
     };
     const files: FileInfo[] = [];
     const { failed, exit } = await withClient(args, (client) =>
@@ -50,6 +53,7 @@ interface UploadTerms {
   readonly user: string;
   readonly overwrite: boolean;
   readonly mediaType?: string;
+  readonly ttlMs?: number;
   readonly json: boolean;
   readonly signal: AbortSignal;
 }

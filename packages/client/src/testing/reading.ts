@@ -2,6 +2,7 @@ import { blobIdFromNumber, type FileInfo, type Location, signCapability } from "
 import type { ReadObserver } from "../read-observer.ts";
 import { RangeReader, type ReadContext } from "../read-range.ts";
 import { StorageRests } from "../storage-rests.ts";
+import { realSurroundings } from "../surroundings.ts";
 import { OddStorage, type OddStorageOptions, secret } from "./odd-storage.ts";
 
 /** A version of a file with these bytes. */
@@ -40,7 +41,8 @@ export class Reading implements AsyncDisposable {
     this.#context = {
       secret,
       observer,
-      rests: new StorageRests(),
+      rests: new StorageRests(() => performance.now()),
+      surroundings: realSurroundings,
       hedgeAfterMs: 60_000,
       stallMs: 200,
       locate: async () => this.location(),

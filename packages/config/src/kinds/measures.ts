@@ -1,30 +1,31 @@
-import { DsmError } from "@dsm/protocol";
+import { DsmError, spanUnits } from "@dsm/protocol";
 import { type Kind, notA, type Reading, textKind } from "./kind.ts";
 
-const durationUnits = new Map([
-  ["d", 86_400_000],
-  ["h", 3_600_000],
-  ["m", 60_000],
-  ["s", 1_000],
-  ["ms", 1],
-]);
 /** Timers of JavaScript count to 2^31 - 1 ms, about 24 days; a grace period may be longer. */
 const durationMaxMs = 3_650 * 86_400_000;
 
 /** Milliseconds, written as a whole number with its unit: `500ms`, `30s`, `10m`, `24h`, `7d`. */
 export function duration(minMs: number, maxMs: number = durationMaxMs): Kind<number> {
-  const bounds = `from ${showMeasure(minMs, durationUnits)} to ${showMeasure(maxMs, durationUnits)}`;
+  const bounds = `from ${showMeasure(minMs, spanUnits)} to ${showMeasure(maxMs, spanUnits)}`;
   return textKind({
     rule: `a duration ${bounds} with its unit, as in 500ms, 30s, 10m, 24h or 7d`,
     hint: "DURATION",
-    read: (written) => readMeasure(written, durationUnits, minMs, maxMs),
-    show: (value) => showMeasure(value, durationUnits),
+    read: (written) => readMeasure(written, spanUnits, minMs, maxMs),
+    show: (value) => showMeasure(value, spanUnits),
   });
 }
 
 /** The value of a flag of its own as milliseconds. @throws DsmError USAGE */
 export function parseDuration(flag: string, written: string, minMs: number, maxMs: number): number {
-  const kind = duration(minMs, maxMs);
+  return valueOf(flag, written, duration(minMs, maxMs));
+}
+
+/** The value of a flag of its own as bytes. @throws DsmError USAGE */
+export function parseSize(flag: string, written: string, minBytes: number): number {
+  return valueOf(flag, written, size(minBytes));
+}
+
+function valueOf(flag: string, written: string, kind: Kind<number>): number {
   const reading = kind.fromText(written);
   if ("value" in reading) return reading.value;
   const message = `${flag}: ${JSON.stringify(written)} is wrong: ${reading.fault}`;

@@ -49,6 +49,8 @@ const byOption: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
   "common.vary": fc.uniqueArray(fc.stringMatching(/^[A-Za-z-]{1,20}$/), { minLength: 1 }),
   "gateway.freshnessMs": fc.nat(60_000),
   "gateway.writeKey": plain,
+  "storage.metricsKey": plain,
+  "storage.sync": fc.constantFrom("auto", "syncfs", "files", "none"),
   "gateway.reads": fc.constantFrom("public", "signed"),
   "gateway.linkKeys": fc.uniqueArray(
     fc.record({
