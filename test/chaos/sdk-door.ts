@@ -105,7 +105,7 @@ export class SdkDoor implements Door {
     signal: AbortSignal,
   ): Promise<ReadOutcome> {
     try {
-      const { file } = await this.#client.locateFile(key.user, key.fileId, signal);
+      const { file } = await this.#client.locateFile(key.user, key.fileId, { signal });
       const start = Math.min(part?.start ?? 0, file.sizeBytes);
       const endExclusive = Math.min(part?.endExclusive ?? file.sizeBytes, file.sizeBytes);
       const { body } = await this.#client.open({ ...key, file, start, endExclusive, signal });

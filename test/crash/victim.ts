@@ -25,6 +25,7 @@ export class World implements AsyncDisposable {
   readonly #options: VictimOptions;
   #victim: TestProcess | undefined;
   #url = "";
+  #isDead = false;
 
   private constructor(stack: AsyncDisposableStack, cluster: Cluster, options: VictimOptions) {
     this.#stack = stack;
@@ -38,7 +39,7 @@ export class World implements AsyncDisposable {
     const dir = stack.use(await tempDir());
     const url = catalogUrl ?? `sqlite:${dir.path}/catalog.db`;
     const options = { dataDir: dir.path, catalogUrl: url, storages: 1 };
-    const cluster = stack.use(await startCluster({ ...options, orphanAgeMs: 0 }));
+    const cluster = stack.use(await startCluster({ ...options, orphanAgeMs: 0, freshnessMs: 0 }));
     await cluster.catalog.assignGroup(user, group, Date.now());
     return new World(stack.move(), cluster, {
       id: "victim",
@@ -63,6 +64,12 @@ export class World implements AsyncDisposable {
       ready: /ready (\S+)/,
     });
     this.#url = this.#victim.readyMatch?.[1] ?? "";
+    this.#isDead = false;
+    void this.#victim.exited.then(() => (this.#isDead = true));
+  }
+
+  get isDead(): boolean {
+    return this.#isDead;
   }
 
   /** @returns the exit code of the victim; 137 is kill -9 */

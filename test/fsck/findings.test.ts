@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
-import { readFile, rename, rm, symlink, truncate, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, rm, rmdir, symlink, truncate, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { blobPath, limits, piecesPath } from "@dsm/protocol";
 import { foreignId, Scene } from "./scene.ts";
@@ -173,6 +173,19 @@ describe("places", () => {
       "notes.txt-",
     ]);
   });
+});
+
+test("where the file system is not mounted nothing is believed, and nothing repaired", async () => {
+  await using s = await Scene.open();
+  await s.put("a");
+  await s.delete("a");
+  await s.write(blobPath(foreignId()), "left by a crash");
+  await rename(s.root, `${s.root}-away`);
+  await mkdir(s.root);
+  await expect(s.repair()).rejects.toMatchObject({ code: "STORAGE_FAILED" });
+  await rmdir(s.root);
+  await rename(`${s.root}-away`, s.root);
+  expect((await s.fsck()).told).toEqual([`orphan ${blobPath(foreignId())}`]);
 });
 
 test("usage that is not the sum of the files is set right", async () => {

@@ -95,10 +95,9 @@ async function inflict(scene: Scene, known: KnownBlob, kind: Damage["kind"]): Pr
     case "lose record":
       await scene.editJournals((line) => (isRecordOf(file, line) ? undefined : line));
       return { told: [`not-journaled ${fileId}`], left: [] };
-    case "break record": {
+    default:
       await scene.editJournals((line) => (isRecordOf(file, line) ? line.replace("{", "[") : line));
       return { told: [`not-journaled ${fileId}`, "journal-damaged"], left: ["journal-damaged"] };
-    }
   }
 }
 

@@ -41,6 +41,10 @@ export class Scene implements AsyncDisposable {
     return new Scene(cluster, dataDir, stack.move());
   }
 
+  get catalogUrl(): string {
+    return `sqlite:${join(this.#dataDir, "catalog.db")}`;
+  }
+
   async put(fileId: string, body: string | Uint8Array = `the text of ${fileId}`, user = "ann") {
     const source = bytesSource(Buffer.from(body));
     const { file } = await this.client.upload({ user, fileId, source, overwrite: true });

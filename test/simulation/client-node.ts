@@ -30,8 +30,9 @@ interface OwnFile {
   readonly content: string;
 }
 
-/** How many users there are: clients share them, so that two may make the same one at once. */
-const usersMax = 12;
+/** So many new users come together, of whom two clients may make the same one at once. */
+const usersAtOnce = 3;
+const usersEveryMs = 2_000;
 const filesKeptMax = 20;
 
 /** A user of the real SDK on a host of its own, who does one thing after the other. */
@@ -86,8 +87,9 @@ export class ClientNode {
   }
 
   async #upload(): Promise<void> {
-    const { random } = this.#parts;
-    const user = `u${random.between(1, usersMax)}`;
+    const { random, network } = this.#parts;
+    const latest = Math.floor(network.schedule.nowMs / usersEveryMs) * usersAtOnce;
+    const user = `u${latest + random.between(1, usersAtOnce)}`;
     const fileId = `${this.host.name}-${++this.#uploads}`;
     const content = `${user}/${fileId}`;
     const source = bytesSource(Buffer.from(content));

@@ -1,31 +1,44 @@
 import type { Member, TrackerStatus } from "@dsm/protocol";
+import type { Life } from "./host.ts";
 import { settledMs } from "./reach.ts";
 import type { StorageNode } from "./storage-node.ts";
 import type { TrackerNode } from "./tracker-node.ts";
 import type { World } from "./world.ts";
 
 /**
- * A tracker that has started and is in touch with a storage knows it after one heartbeat. Asked
- * whenever a tracker starts in the middle of all faults.
+ * A tracker that has started knows every storage within reach after one heartbeat. Asked whenever
+ * one starts in the middle of all faults.
  */
 export function watchRestart(world: World, tracker: TrackerNode): void {
   const { life } = tracker;
-  const { schedule, network, setting, storages } = world;
   if (life === undefined) return;
   const slackMs = 500;
-  const beatMs = Math.max(setting.heartbeatIntervalMs, 1_000) + slackMs;
-  schedule.after(beatMs, () => {
+  const beatMs = Math.max(world.setting.heartbeatIntervalMs, 1_000) + slackMs;
+  expectComplete(world, tracker, life, {
+    afterMs: beatMs,
+    sinceMs: life.startedMs - settledMs(world),
+  });
+  // A beat that was lost before the tracker came back holds up the next one, until it times out.
+  expectComplete(world, tracker, life, { afterMs: settledMs(world), sinceMs: life.startedMs });
+}
+
+/** @param when those without trouble since then must be known after so long */
+function expectComplete(
+  { schedule, network, storages, figures, witness }: World,
+  tracker: TrackerNode,
+  life: Life,
+  { afterMs, sinceMs }: { readonly afterMs: number; readonly sinceMs: number },
+): void {
+  schedule.after(afterMs, () => {
     if (tracker.life !== life) return;
     void membersOf(tracker).then((members) => {
       for (const storage of storages) {
-        // A beat that was lost before the tracker came back holds up the next one.
-        const sinceMs = life.startedMs - settledMs(world);
         if (!isRunning(storage, sinceMs) || storage.isStopping) continue;
         if (!network.isFine(tracker.host, storage.host, sinceMs)) continue;
-        world.figures.checks++;
+        figures.checks++;
         if (members.get(storage.host.name)?.online === true) continue;
         const what = `${tracker.host.name} does not know ${storage.host.name}`;
-        world.witness.accuse(`${what} ${beatMs} ms after it came back`);
+        witness.accuse(`${what} ${afterMs} ms after it came back`);
       }
     });
   });

@@ -11,11 +11,9 @@ const turns = 3;
  */
 export async function checkSpread(world: World, tracker: TrackerNode): Promise<void> {
   const { setting, schedule, random } = world;
-  const user = Array.from({ length: 12 }, (_, index) => `u${index + 1}`).find(
-    (name) => world.catalog.groupInForce(name) !== undefined,
-  );
-  if (user === undefined) return;
-  const group = world.catalog.groupInForce(user);
+  const [assigned] = world.catalog.assignments;
+  if (assigned === undefined) return;
+  const [user, group] = assigned;
   const able = world.storages.filter(
     (it) => it.group.name === group && it.life !== undefined && !it.isDraining,
   );

@@ -64,12 +64,12 @@ function live(world: World): void {
   const isAnyBusy = () => !schedule.stopped && clients.some(({ isBusy }) => isBusy);
   while (isAnyBusy() && schedule.nowMs < endMs) runOn(1_000);
   if (isAnyBusy()) world.witness.accuse("an operation never ends");
-  let isSpread = false;
+  const spread = { isChecked: false };
   check(
     world,
-    checkSpread(world, random.pick(trackers)).then(() => (isSpread = true)),
+    checkSpread(world, random.pick(trackers)).then(() => (spread.isChecked = true)),
   );
-  while (!isSpread && !schedule.stopped) runOn(setting.heartbeatIntervalMs);
+  while (!spread.isChecked && !schedule.stopped) runOn(setting.heartbeatIntervalMs);
 }
 
 /** Every now and then trackers are asked for what they know, whether or not a client does so. */

@@ -114,6 +114,17 @@ describe("a storage", () => {
 });
 
 describe("a client", () => {
+  test("lets a storage that hangs rest, and waits for it less and less often", () => {
+    const stage = new Stage({ storagesPerGroup: 2, operationEveryMs: 200 });
+    const { storages, network, clients } = stage.world;
+    stage.run(3_000);
+    network.part(clients[0]!.host, storages[0]!.host, false);
+    const before = stage.count("c1", "is done");
+    stage.run(120_000);
+    console.log(stage.count("c1", "is done") - before);
+    expect(stage.world.figures.excused).toBe(0);
+  });
+
   test("asks another tracker when all that one names are dead", () => {
     const stage = new Stage({ trackers: 2, storagesPerGroup: 2, operationEveryMs: 400 });
     const { trackers, storages, network, clients } = stage.world;

@@ -49,6 +49,11 @@ export class SimCatalog {
     return this.#newest.get(`${user}/${fileId}`);
   }
 
+  /** Users and their groups, in the order in which they came to be. */
+  get assignments(): Iterable<[user: string, group: string]> {
+    return this.#groups;
+  }
+
   groupInForce(user: string): string | undefined {
     return this.#groups.get(user);
   }

@@ -1,4 +1,11 @@
-import type { Intent, MessageName, RequestOf, ResponseOf, StorageState } from "@dsm/protocol";
+import type {
+  Intent,
+  Member,
+  MessageName,
+  RequestOf,
+  ResponseOf,
+  StorageState,
+} from "@dsm/protocol";
 import type { Lives } from "./lives.ts";
 import type { Said } from "./rpc-server.ts";
 import type { Schedule } from "./schedule.ts";
@@ -55,12 +62,7 @@ export class Told {
       for (const { storageId } of storages) this.#mayName(storageId, intent);
     }
     if (name === "status") {
-      for (const { members } of (said.response as ResponseOf<"status">).groups) {
-        for (const member of members) {
-          this.#isNews(member);
-          if (member.online) this.#isAlive(member.storageId);
-        }
-      }
+      this.#isWhole((said.response as ResponseOf<"status">).groups.flatMap((it) => it.members));
     }
   }
 
@@ -114,6 +116,20 @@ export class Told {
     return word;
   }
 
+  /** It shows whom it heard lately, in the life that it heard of, and nobody else as alive. */
+  #isWhole(members: readonly Member[]): void {
+    const shown = new Map(members.map((member) => [member.storageId, member]));
+    for (const member of members) {
+      this.#isNews(member);
+      if (member.online) this.#isAlive(member.storageId);
+    }
+    for (const [storageId, word] of this.#words) {
+      if (word.left || this.#isSilent(word, -roundingMs)) continue;
+      if (shown.get(storageId)?.online === true) continue;
+      this.#accuse(`does not know ${storageId}, which it heard at ${word.heardMs} ms`);
+    }
+  }
+
   #isNews({ storageId, incarnation }: StorageState): void {
     const { lives } = this.#options;
     const life = lives.numberOf(incarnation);
@@ -123,9 +139,9 @@ export class Told {
     }
   }
 
-  #isSilent({ heardMs }: Word): boolean {
+  #isSilent({ heardMs }: Word, slackMs = roundingMs): boolean {
     const { schedule, patienceMs } = this.#options;
-    return schedule.nowMs - heardMs > patienceMs + roundingMs;
+    return schedule.nowMs - heardMs > patienceMs + slackMs;
   }
 
   #accuse(what: string): void {

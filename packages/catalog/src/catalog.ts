@@ -226,10 +226,10 @@ export interface Catalog extends AsyncDisposable {
   /** Whether nothing was ever written. */
   isEmpty(): Promise<boolean>;
   /**
-   * Usage rows, of one user or of all, that differ from the sum of the versions; with `repair`
-   * they are set right. Reads all versions and holds nobody up.
+   * Usage rows that differ from the sum of the versions; with `repair` they are set right. Reads
+   * all versions, and holds nobody up.
    */
-  checkUsage(options: { repair: boolean; user?: string }): Promise<UsageFault[]>;
+  checkUsage(options: { repair: boolean }): Promise<UsageFault[]>;
   /** Resolves when the database answers. */
   ping(): Promise<void>;
   close(): Promise<void>;

@@ -6,7 +6,7 @@ interface AttemptOptions {
   /** Ends it, a pause too; its reason is what is thrown then, whatever came of the try. */
   readonly signal?: AbortSignal | undefined;
   /** Asked before each further try: a stream that is used up cannot be sent again. */
-  readonly mayRepeat?: () => boolean;
+  readonly mayRepeat?: (error: DsmError) => boolean;
 }
 
 /**
@@ -26,7 +26,7 @@ export async function withAttempts<T>(
       return result;
     } catch (error) {
       signal?.throwIfAborted();
-      const mayMend = error instanceof DsmError && error.retryable && mayRepeat();
+      const mayMend = error instanceof DsmError && error.retryable && mayRepeat(error);
       if (!mayMend || number >= limits.clientAttemptsMax) throw error;
     }
     await pauseBehind(number, options);

@@ -52,6 +52,12 @@ export interface OpenRequest {
   readonly signal?: AbortSignal;
 }
 
+export interface LocateFileOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Asked before each further try, with what the last one has failed with. */
+  readonly mayRepeat?: (error: DsmError) => boolean;
+}
+
 /** What trackers know of a file that is to be read: its version and who has it. */
 export interface LocatedFile {
   readonly file: FileInfo;
@@ -157,10 +163,14 @@ export class DsmClient implements AsyncDisposable {
   }
 
   /** The current version of a file and the storages that have it. */
-  async locateFile(user: string, fileId: string, signal?: AbortSignal): Promise<LocatedFile> {
+  async locateFile(
+    user: string,
+    fileId: string,
+    options: LocateFileOptions = {},
+  ): Promise<LocatedFile> {
     assertNames({ user, fileId });
     const locate = () => this.#reads.locate({ user, fileId, intent: "read" });
-    const location = await this.#again(locate, signal);
+    const location = await this.#again(locate, options);
     if (location.file === undefined) throw new TypeError("a located file has a version");
     return { file: location.file, location };
   }
@@ -172,7 +182,7 @@ export class DsmClient implements AsyncDisposable {
   async open(request: OpenRequest): Promise<{ file: FileInfo; body: AsyncIterable<Uint8Array> }> {
     const { user, fileId, signal } = request;
     const located =
-      request.file === undefined ? await this.locateFile(user, fileId, signal) : undefined;
+      request.file === undefined ? await this.locateFile(user, fileId, { signal }) : undefined;
     const file = request.file ?? located!.file;
     return { file, body: await this.openLocated({ file, location: located?.location }, request) };
   }
@@ -226,8 +236,8 @@ export class DsmClient implements AsyncDisposable {
     await this.close();
   }
 
-  #again<T>(attempt: () => Promise<T>, signal?: AbortSignal): Promise<T> {
-    return withAttempts(attempt, { surroundings: this.#surroundings, signal });
+  #again<T>(attempt: () => Promise<T>, options: LocateFileOptions = {}): Promise<T> {
+    return withAttempts(attempt, { surroundings: this.#surroundings, ...options });
   }
 
   #ports(): UploadPorts & DeletePorts & RestorePorts & EmptyPorts {

@@ -1,4 +1,10 @@
-export { type ClientOptions, DsmClient, type LocatedFile, type OpenRequest } from "./client.ts";
+export {
+  type ClientOptions,
+  DsmClient,
+  type LocatedFile,
+  type LocateFileOptions,
+  type OpenRequest,
+} from "./client.ts";
 export type { DeleteRequest } from "./delete-file.ts";
 export type { JobLine, MaintainRequest } from "./maintain.ts";
 export type { ReadObserver } from "./read-observer.ts";

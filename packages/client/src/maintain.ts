@@ -35,7 +35,7 @@ export type JobLine = Exclude<MaintenanceLine, { error: unknown }>;
  * Starts a job on a live storage of a group, and on the next one where that cannot be reached, and
  * gives what it says until it is done. The job ends when the reader leaves.
  * @throws DsmError as the job does; GROUP_UNAVAILABLE when no storage of the group is online;
- * UNREACHABLE or TIMEOUT when the storage is lost on the way; the signal's reason when it is aborted
+ * UNREACHABLE or TIMEOUT when the storage is lost on the way; the signal's reason when that fires
  */
 export async function* maintain(
   ports: MaintainPorts,

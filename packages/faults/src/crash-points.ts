@@ -29,6 +29,11 @@ export const crashPoints = {
   "heal.written":
     "Bad pieces are overwritten with good bytes; the file is still marked as damaged.",
   "heal.checked": "All of a blob was read back after its healing; its mark still stands.",
+  "fsck.noted": "The note of what goes to lost+found is written; it lies where it was.",
+  "fsck.moved": "Something is in lost+found; its record in the journal is still open.",
+  "fsck.linked": "A misplaced blob has a second name in its place; the wrong one is still there.",
+  "fsck.journaled": "What is put in force late is journaled anew; its row is not there.",
+  "fsck.loaded": "A lost row is back; the usage does not count it yet.",
   "journal.closed": "A full part of the journal is closed; the next one is not there.",
   "journal.opened": "The next part of the journal is there, and empty.",
   "ids.leased": "An ID server has a new segment from the catalog and has given no id of it.",

@@ -1,4 +1,4 @@
-import type { DsmClient, LocatedFile } from "@dsm/client";
+import type { DsmClient, LocatedFile, LocateFileOptions } from "@dsm/client";
 import { DsmError, type FileInfo, isExpired, limits } from "@dsm/protocol";
 import { LRUCache } from "lru-cache";
 import type { GatewayMetrics } from "./metrics.ts";
@@ -85,12 +85,22 @@ export class LocatedFiles {
     if (underWay !== undefined && this.#age(underWay) < this.#options.freshnessMs) return underWay;
     this.#options.metrics.located.inc({ from: "tracker" });
     const asking: Asking = {
-      answer: this.#options.client.locateFile(user, fileId),
+      answer: this.#options.client.locateFile(user, fileId, this.#patience(key)),
       askedAtMs: this.#now(),
     };
     this.#asking.set(key, asking);
     void this.#remember(key, asking);
     return asking;
+  }
+
+  /**
+   * A catalog that hangs is found out by waiting alone. Where there is an answer to fall back on,
+   * nobody waits for more tries once they have taken this long.
+   */
+  #patience(key: string): LocateFileOptions {
+    if (!this.#known.has(key)) return {};
+    const untilMs = this.#now() + limits.catalogQueryTimeoutMs;
+    return { mayRepeat: (error) => !isOutage(error) || this.#now() < untilMs };
   }
 
   /** Never rejects. */

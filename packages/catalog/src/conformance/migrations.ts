@@ -61,9 +61,8 @@ export function describeMigrations(backend: Backend): void {
     }
     await migrateCatalog(url);
     await using catalog = await openCatalog(url);
-    expect(await catalog.usageOf("ann")).toEqual({
-      ...{ user: "ann", group: "g1", liveFiles: 2, liveBytes: 100, trashBlobs: 2, trashBytes: 50 },
-    });
+    const space = { liveFiles: 2, liveBytes: 100, trashBlobs: 2, trashBytes: 50 };
+    expect(await catalog.usageOf("ann")).toEqual({ user: "ann", group: "g1", ...space });
     expect(await catalog.checkUsage({ repair: false })).toEqual([]);
     const row = { name: "ann", group: "g1", assignedAtMs: 7, updatedAtMs: 7 };
     expect(await catalog.users({ limit: 9 })).toEqual([row]);

@@ -28,14 +28,15 @@ async function race(args: string[]): Promise<number> {
   let id = (Number(process) + 1) * 2 ** 30;
   const put = (fileId: string, before?: FileInfo): PutChange => {
     const file: FileInfo = {
-      ...{
-        user,
-        group,
-        fileId,
-        blobId: blobIdFromNumber(++id),
-        version: (before?.version ?? 0) + 1,
-      },
-      ...{ sizeBytes, sha256: "ef".repeat(32), mediaType: "image/png", modifiedAtMs: id },
+      user,
+      group,
+      fileId,
+      blobId: blobIdFromNumber(++id),
+      version: (before?.version ?? 0) + 1,
+      sizeBytes,
+      sha256: "ef".repeat(32),
+      mediaType: "image/png",
+      modifiedAtMs: id,
     };
     return { kind: "put", file, ...(before === undefined ? {} : { replaces: before.blobId }) };
   };

@@ -1,17 +1,11 @@
 import { DsmError, limits } from "@dsm/protocol";
-import { and, asc, eq, gt, lte } from "drizzle-orm";
+import { and, asc, gt, lte } from "drizzle-orm";
 import type { UsageFault, VersionKey } from "../catalog.ts";
 import type { Dialect } from "../dialect.ts";
 import { UsageCounter } from "../usage-counter.ts";
 import { findMark, moveMark } from "./marks.ts";
 import { listVersions } from "./rows.ts";
 import { addUsage, Usage } from "./usage.ts";
-
-interface CheckOptions {
-  readonly repair: boolean;
-  /** Of all users unless given. */
-  readonly user?: string;
-}
 
 /** Counts the repairs that there ever were: two that run at once must not both add the same. */
 const repairMark = "usage-repairs:";
@@ -24,12 +18,12 @@ const faultsPerTransaction = 500;
  */
 export async function checkUsage(
   dialect: Dialect,
-  { repair, user }: CheckOptions,
+  { repair }: { readonly repair: boolean },
 ): Promise<UsageFault[]> {
   let first: UsageFault[] | undefined;
   for (let tries = 0; tries < limits.catalogRetryMax; tries++) {
     const { faults, repairs } = await dialect.snapshot("compare the usage of its users", (at) =>
-      findFaults(at, user),
+      findFaults(at),
     );
     first ??= faults;
     if (!repair || faults.length === 0 || (await mend(dialect, faults, repairs))) return first;
@@ -80,46 +74,43 @@ interface Found {
 /** Users at a time, so that memory does not grow with their number. */
 const usersAtATime = 200;
 
-async function findFaults(at: Dialect, user: string | undefined): Promise<Found> {
+async function findFaults(at: Dialect): Promise<Found> {
   const repairs = (await findMark(at, repairMark))?.value ?? 0;
   const faults: UsageFault[] = [];
   const counter = new UsageCounter();
   let behind: string | undefined;
-  for await (const page of versionPages(at, user)) {
+  for await (const page of versionPages(at)) {
     for (const row of page) counter.add(row);
     if (counter.finishedUsers < usersAtATime) continue;
     const { users, usage } = counter.takeFinished();
     const upTo = users.at(-1);
-    faults.push(...differences(await countedOf(at, { user, behind, upTo }), usage));
+    faults.push(...differences(await countedOf(at, { behind, upTo }), usage));
     behind = upTo;
   }
   const { usage } = counter.takeAll();
-  faults.push(...differences(await countedOf(at, { user, behind }), usage));
+  faults.push(...differences(await countedOf(at, { behind }), usage));
   return { faults, repairs };
 }
 
-async function* versionPages(at: Dialect, user: string | undefined) {
-  let after: VersionKey | undefined =
-    user === undefined ? undefined : { user, fileId: "", version: 0 };
+async function* versionPages(at: Dialect) {
+  const limit = limits.listMax;
+  let after: VersionKey | undefined;
   for (;;) {
-    const limit = limits.listMax;
     const page = await listVersions(at, { limit, ...(after === undefined ? {} : { after }) });
-    const own = user === undefined ? page : page.filter((row) => row.user === user);
-    yield own;
-    if (own.length < limit) return;
-    after = own.at(-1);
+    yield page;
+    if (page.length < limit) return;
+    after = page.at(-1);
     // SQLite reads without a pause; others of this process have their turn here.
     await Bun.sleep(0);
   }
 }
 
 interface UserRange {
-  readonly user: string | undefined;
   readonly behind: string | undefined;
   readonly upTo?: string | undefined;
 }
 
-async function countedOf(at: Dialect, { user, behind, upTo }: UserRange): Promise<Usage> {
+async function countedOf(at: Dialect, { behind, upTo }: UserRange): Promise<Usage> {
   const { userUsage } = at.tables;
   const usage = new Usage();
   const rows = await at.read("read the usage of its users", () =>
@@ -128,7 +119,6 @@ async function countedOf(at: Dialect, { user, behind, upTo }: UserRange): Promis
       .from(userUsage)
       .where(
         and(
-          user === undefined ? undefined : eq(userUsage.user, user),
           behind === undefined ? undefined : gt(userUsage.user, behind),
           upTo === undefined ? undefined : lte(userUsage.user, upTo),
         ),

@@ -145,10 +145,8 @@ function* usageOfRows(dialect: Dialect, rows: readonly NewRow[]): ScriptRun<Usag
     if (deleted === 0) usage.add(user, group, { liveFiles: 1, liveBytes: sizeBytes });
     const was = replaces == null ? undefined : old.get(replaces);
     if (was === undefined) continue;
-    usage.add(user, was.group, {
-      ...{ liveFiles: -1, liveBytes: -was.sizeBytes },
-      ...{ trashBlobs: 1, trashBytes: was.sizeBytes },
-    });
+    usage.add(user, was.group, { liveFiles: -1, liveBytes: -was.sizeBytes });
+    usage.add(user, was.group, { trashBlobs: 1, trashBytes: was.sizeBytes });
   }
   return usage;
 }

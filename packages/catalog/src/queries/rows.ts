@@ -77,8 +77,7 @@ export async function loadRows(dialect: Dialect, rows: Rows): Promise<void> {
   const { users: newUsers = [], versions: newVersions = [], segments = [] } = rows;
   await dialect.atomic("load rows", function* () {
     yield* insertAll(dialect, "users", users, newUsers, "users.name");
-    const stored = newVersions.map((row) => ({ ...row, deleted: row.deleted ? 1 : 0 }));
-    yield* insertAll(dialect, "versions", versions, stored, "versions.id");
+    yield* insertAll(dialect, "versions", versions, newVersions, "versions.id");
     yield* insertAll(dialect, "id_segments", idSegments, segments, "id_segments.name");
     for (const { name, next } of segments) {
       yield* change(
@@ -112,7 +111,8 @@ function* insertAll(
     const params = part.flatMap((values) =>
       columns.map(([key, column]) => {
         const value: unknown = (values as Record<string, unknown>)[key] ?? null;
-        return value === null ? null : column.mapToDriverValue(value as never);
+        if (value === null) return null;
+        return column.mapToDriverValue(typeof value === "boolean" ? Number(value) : value);
       }),
     );
     yield* change({ text, params });

@@ -58,11 +58,11 @@ export function* addUsage(dialect: Dialect, usage: Usage): ScriptRun<void> {
     values ${entries.map(() => row).join(", ")}
     ${dialect.addUp("user_usage", keys, columns)}`;
   const { user, group } = dialect.tables.userUsage;
-  const params = entries.flatMap((entry) => [
-    user.mapToDriverValue(entry.user),
-    group.mapToDriverValue(entry.group),
-    ...counted.map((field) => entry.space[field]),
-  ]);
+  const params: unknown[] = [];
+  for (const entry of entries) {
+    params.push(user.mapToDriverValue(entry.user), group.mapToDriverValue(entry.group));
+    params.push(...counted.map((field) => entry.space[field]));
+  }
   yield* change({ text, params });
 }
 

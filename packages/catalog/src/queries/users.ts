@@ -3,6 +3,7 @@ import { and, eq, exists, gt, gte, ne, not, type SQLWrapper, sql } from "drizzle
 import type { UserRow } from "../catalog.ts";
 import type { Dialect } from "../dialect.ts";
 import { hotRead } from "../hot-read.ts";
+import type { Tables } from "../schema/define.ts";
 import { isNewest } from "./newest.ts";
 
 export type GroupOf = (user: string) => Promise<string | undefined>;
@@ -122,10 +123,11 @@ export async function listUsers(dialect: Dialect, query: UsersQuery): Promise<Us
       .orderBy(users.name)
       .limit(limit),
   );
-  return rows.map(({ quotaBytes, ...row }) => ({
-    ...row,
-    ...(quotaBytes === null ? {} : { quotaBytes }),
-  }));
+  return rows.map(userOf);
+}
+
+function userOf({ quotaBytes, ...always }: Tables["users"]["$inferSelect"]): UserRow {
+  return quotaBytes === null ? always : { ...always, quotaBytes };
 }
 
 export function cannotMove(user: string, group: string, from: string | undefined): DsmError {

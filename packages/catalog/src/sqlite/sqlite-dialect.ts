@@ -107,7 +107,7 @@ function runStep(database: Database, { text, params, kind }: Step): StepResult {
   // Bun keeps the statements of the last texts prepared.
   const statement = database.query<unknown, string[]>(text);
   if (kind === "read") {
-    return { rows: statement.values(...(params as string[])) as RawRow[], changed: 0 };
+    return { rows: statement.values(...(params as string[])), changed: 0 };
   }
   return { rows: [], changed: statement.run(...(params as string[])).changes };
 }

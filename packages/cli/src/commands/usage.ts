@@ -35,8 +35,8 @@ export const usage = command({
   },
 });
 
-export function userLines(usage: UserUsage): string[] {
-  const { user, group, liveFiles, liveBytes, trashBlobs, trashBytes, quotaBytes } = usage;
+export function userLines(found: UserUsage): string[] {
+  const { user, group, liveFiles, liveBytes, trashBlobs, trashBytes, quotaBytes } = found;
   return tableLines([
     ["user", user],
     ["group", group],

@@ -1,6 +1,7 @@
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { DsmError, type FileInfo, limits, systemErrorCode } from "@dsm/protocol";
+import { forgetPages, readNotAhead } from "../scrub/page-cache.ts";
 import { PieceSummer, type PieceSums } from "../piece-sums.ts";
 import type { Scope } from "./scope.ts";
 
@@ -13,7 +14,8 @@ export interface Bytes {
 }
 
 /**
- * Reads a file at the pace of the run.
+ * Reads a file at the pace of the run, and from the disk: what the kernel remembers of it proves
+ * nothing.
  * @returns undefined where there is none
  */
 export async function readBytes(
@@ -32,9 +34,12 @@ export async function readBytes(
   try {
     await using file = await open(join(root, path), "r");
     const buffer = Buffer.allocUnsafe(limits.pieceBytes);
+    readNotAhead(file.fd);
     for (;;) {
+      forgetPages(file.fd, sizeBytes, sizeBytes + buffer.length);
       const { bytesRead } = await file.read(buffer, 0, buffer.length, null);
       if (bytesRead === 0) return bytes();
+      forgetPages(file.fd, sizeBytes, sizeBytes + bytesRead);
       const chunk = buffer.subarray(0, bytesRead);
       hasher.update(chunk);
       summer.update(chunk);

@@ -1,4 +1,5 @@
 import type { KnownBlob } from "@dsm/catalog";
+import { markedGroup } from "@dsm/delivery";
 import type { IndexedChange } from "@dsm/journal";
 import { DsmError, limits, type MaintenanceLine } from "@dsm/protocol";
 import { z } from "zod";
@@ -41,8 +42,20 @@ export async function* fsck(options: FsckOptions, given: unknown, signal: AbortS
       remedy: "use a dsm of the same version",
     });
   }
+  await assertMounted(options);
   using journal = new JournalBook(options.root, options.group);
   yield* new Fsck(options, params.data, signal, journal).run();
+}
+
+/**
+ * Without the marker of the group its file system is not mounted here, and all of it looks lost.
+ * @throws DsmError STORAGE_FAILED
+ */
+async function assertMounted({ root, group }: FsckOptions): Promise<void> {
+  if ((await markedGroup(root)) === group) return;
+  throw new DsmError("STORAGE_FAILED", `${root} has no marker of group ${group}`, {
+    remedy: "is its file system mounted there?",
+  });
 }
 
 class Fsck {
@@ -73,6 +86,7 @@ class Fsck {
       signal,
       secondLookMs: Math.min(limits.fsckSecondLookMs, orphanAgeMs),
       onFinding: (finding) => this.#count(finding),
+      assertMounted: () => assertMounted(options),
     });
   }
 

@@ -1,4 +1,5 @@
 import type { CurrentVersion, VersionRow } from "@dsm/catalog";
+import { crashPoint } from "@dsm/faults";
 import type { IndexedChange } from "@dsm/journal";
 import { blobPath } from "@dsm/protocol";
 import { decide, type VersionSet } from "@dsm/recovery";
@@ -114,6 +115,7 @@ class LostChanges {
     if (lives !== group) return undefined;
     const rows = chain.map(rowOf);
     await catalog.load({ versions: isCertain ? rows : await this.#dated(rows) });
+    crashPoint("fsck.loaded");
     for (const change of open) {
       if (chain.includes(change)) continue;
       await closeRecord(this.#scope, change, `version ${change.version} was another one`);
@@ -132,6 +134,7 @@ class LostChanges {
     const record = recordOf(row);
     if (record === undefined) return [...rows];
     await this.#scope.journal.append([record]);
+    crashPoint("fsck.journaled");
     return [...rows.slice(0, -1), row];
   }
 }

@@ -1,5 +1,6 @@
 import { mkdir, rename } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { crashPoint } from "@dsm/faults";
 import { syncDirectory } from "@dsm/journal";
 import { type BlobId, blobPath } from "@dsm/protocol";
 import { writeNewFile } from "../write-new-file.ts";
@@ -25,9 +26,11 @@ export async function setAside(
   const note = JSON.stringify({ was: path, ...about, movedAtMs: Date.now() });
   // The note first: after a crash it may speak of what was not moved, and never the reverse.
   await writeNewFile(join(folder, `${name}.json`), `${note}\n`, { sync: true });
+  crashPoint("fsck.noted");
   await rename(join(root, path), join(folder, name));
   await syncDirectory(folder);
   await syncDirectory(dirname(join(root, path)));
+  crashPoint("fsck.moved");
   return `${folderName}/${name}`;
 }
 

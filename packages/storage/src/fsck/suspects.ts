@@ -12,6 +12,8 @@ interface SuspectsOptions {
   /** How long ago the first look was at least; limits.fsckSecondLookMs, less in tests. */
   readonly secondLookMs: number;
   readonly onFinding: (finding: Finding) => void;
+  /** Throws when nothing that is seen of the disk may be believed. */
+  readonly assertMounted: () => Promise<void>;
 }
 
 /** What looks wrong is looked at again after so long at the latest, or when there are so many. */
@@ -66,7 +68,9 @@ export class Suspects {
     await pause(Math.max(0, this.#lastAtMs + secondLookMs - performance.now()), signal);
     for (const suspect of suspects) {
       signal.throwIfAborted();
-      for (const fault of await suspect()) yield await this.#tell(fault);
+      const faults = await suspect();
+      if (faults.length > 0) await this.#options.assertMounted();
+      for (const fault of faults) yield await this.#tell(fault);
       yield* meter.tell();
     }
   }

@@ -68,7 +68,7 @@ async function* walkFolder(
   }
 }
 
-/** All files below a folder that does not belong here, or the folder itself where there are none. */
+/** All files below a folder that does not belong here, or the folder itself if there are none. */
 async function* walkAstray(
   root: string,
   tree: Tree,

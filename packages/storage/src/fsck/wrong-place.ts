@@ -1,5 +1,7 @@
+import type { Stats } from "node:fs";
 import { link, lstat, mkdir, rmdir, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { crashPoint } from "@dsm/faults";
 import { syncDirectory } from "@dsm/journal";
 import { type BlobId, blobPath, systemErrorCode } from "@dsm/protocol";
 import { bytesFit } from "./bytes.ts";
@@ -11,15 +13,15 @@ import { type Astray, isLevelName } from "./tree-walk.ts";
 /** What is wrong with something that does not belong where it was seen; none if it is gone. */
 export async function placeFaults(scope: Scope, astray: Astray): Promise<Fault[]> {
   const { path, what, namedId } = astray;
-  const changedAtMs = await lastChange(scope.root, path);
-  if (changedAtMs === undefined) return [];
+  const stats = await statsOf(scope.root, path);
+  if (stats === undefined) return [];
   const facts = {
     path,
     ...(namedId === undefined ? {} : { blobId: namedId }),
     detail: `a ${what} that does not belong there`,
   };
   // Somebody may be about to do something with what is new, and a link may lead to a whole disk.
-  const isLeft = what === "link" || scope.isYoung(changedAtMs);
+  const isLeft = what === "link" || scope.isYoung(stats.ctimeMs);
   return [{ kind: "wrong-place", facts, ...(isLeft ? {} : { mend: () => mend(scope, astray) }) }];
 }
 
@@ -48,6 +50,10 @@ async function moveHome(scope: Scope, path: string, id: BlobId): Promise<string 
   if (known?.file.group !== scope.group) return undefined;
   if (!(await bytesFit(scope, known.file, path))) return undefined;
   const home = blobPath(id);
+  if (await isSameFile(root, path, home)) {
+    await unlink(join(root, path));
+    return `removed: it was a second name of ${home}`;
+  }
   await mkdir(dirname(join(root, home)), { recursive: true });
   try {
     // Never over anything, and with a name at every moment.
@@ -57,13 +63,20 @@ async function moveHome(scope: Scope, path: string, id: BlobId): Promise<string 
     throw error;
   }
   await syncDirectory(dirname(join(root, home)));
+  crashPoint("fsck.linked");
   await unlink(join(root, path));
   return `moved to ${home}`;
 }
 
-async function lastChange(root: string, path: string): Promise<number | undefined> {
+/** As a crash may leave it between the two steps of a move. */
+async function isSameFile(root: string, path: string, other: string): Promise<boolean> {
+  const [a, b] = [await statsOf(root, path), await statsOf(root, other)];
+  return a !== undefined && a.dev === b?.dev && a.ino === b.ino;
+}
+
+async function statsOf(root: string, path: string): Promise<Stats | undefined> {
   try {
-    return (await lstat(join(root, path))).ctimeMs;
+    return await lstat(join(root, path));
   } catch (error) {
     const code = systemErrorCode(error);
     if (code === "ENOENT" || code === "ENOTDIR") return undefined;

