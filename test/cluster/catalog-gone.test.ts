@@ -8,7 +8,7 @@ const user = "ann";
 const missing = mariaDbMissing();
 const why = missing === undefined ? "" : ` (${missing})`;
 /** The server hangs for so long, and then it is dead for so long. */
-const hangMs = 12_000;
+const hangMs = 8_000;
 const deadMs = 4_000;
 /** No operation takes longer, however long the outage is: limits.commitWaitMs and a few tries. */
 const operationMaxMs = 60_000;

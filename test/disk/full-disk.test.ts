@@ -200,7 +200,7 @@ describe.skipIf(tmpfsMissing !== undefined)(`a disk that is full${why}`, () => {
         body: "some text",
         headers: { Authorization: `Bearer ${right}` },
       });
-      return response.ok ? "done" : String((await jsonOf(response)).code);
+      return response.ok ? "done" : (await jsonOf(response)).code;
     };
     await cluster.catalog.assignGroup(user, "g1", 1);
     expect(await put("first")).toBe("done");

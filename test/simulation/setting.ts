@@ -30,7 +30,7 @@ export function drawSetting(random: Random): Setting {
     idServers: random.pick([1, 2]),
     clients: random.pick([1, 2]),
     heartbeatIntervalMs,
-    missedBeats: random.between(2, 4),
+    missedBeats: random.pick([2, 3, 3, 4]),
     capabilityTtlMs: 60_000,
     leaseIds: random.pick([1, 3, 1_024]),
     segmentIds: random.pick([4, 100, 65_536]),

@@ -152,7 +152,7 @@ export class DsmClient implements AsyncDisposable {
 
   /** What all users of a group have there together. */
   async groupUsage(group: string): Promise<StoredSpace> {
-    return this.#again(() => this.#trackers.call("groupUsage", { group }));
+    return this.#again(() => this.#trackers.call("space", { group }));
   }
 
   /** Undefined takes the limit away. @throws DsmError USER_NOT_FOUND */

@@ -39,8 +39,8 @@ export class KnownStorages {
   }
 
   /**
-   * Asks another tracker which storages of the group live now. By user and not by file: whoever was let
-   * in to this version may read on when it was replaced or deleted.
+   * Asks another tracker which storages of the group live now. By user and not by file: whoever
+   * was let in to this version may read on when it was replaced or deleted.
    * @throws DsmError GROUP_UNAVAILABLE, …; the storages that were known stay so
    */
   async refresh(): Promise<void> {

@@ -101,7 +101,7 @@ describe("a wrong value is named with its place and with what is right", () => {
     const flags = { missedBeats: "many" };
     expect(await refusal(loadConfig("tracker", { flags, env: trackerEnv }))).toBe(
       'USAGE: --missed-beats: "many" is wrong: it is no whole number; ' +
-        "give a whole number from 1 to 1000",
+        "give a whole number from 2 to 1000",
     );
   });
 
@@ -117,7 +117,7 @@ describe("a wrong value is named with its place and with what is right", () => {
     const configPath = await configFile(dir, `[tracker]\nmissed_beats = "3"\n`);
     expect(await refusal(loadConfig("tracker", { env: trackerEnv, configPath }))).toBe(
       `BAD_CONFIG: ${configPath}: missed_beats in [tracker]: "3" is wrong: ` +
-        "it is a string and no whole number; give a whole number from 1 to 1000",
+        "it is a string and no whole number; give a whole number from 2 to 1000",
     );
   });
 

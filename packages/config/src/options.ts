@@ -44,8 +44,9 @@ export const options = {
       1_000,
       "How often storages are told to report.",
     ),
+    // With 1, every storage would be offline for a moment before each beat.
     missedBeats: withDefault(
-      int(1, 1_000),
+      int(2, 1_000),
       3,
       "A storage is offline after this many intervals without a report.",
     ),

@@ -1,16 +1,18 @@
 import { describe, expect, test } from "bun:test";
-import type { LocatedFile } from "@dsm/client";
-import { DsmError, type ErrorCode } from "@dsm/protocol";
+import type { LocatedFile, LocateFileOptions } from "@dsm/client";
+import { DsmError, type ErrorCode, limits } from "@dsm/protocol";
 import { LocatedFiles } from "./located-files.ts";
 import { GatewayMetrics } from "./metrics.ts";
 
 /** Trackers that answer when the test says so, and a clock that it sets. */
 function setting(options: { freshnessMs?: number; outageGraceMs?: number } = {}) {
   const asked: PromiseWithResolvers<LocatedFile>[] = [];
+  const terms: LocateFileOptions[] = [];
   const clock = { nowMs: 1_000_000 };
   const files = new LocatedFiles({
     client: {
-      locateFile: () => {
+      locateFile: (_user, _fileId, patience) => {
+        if (patience !== undefined) terms.push(patience);
         const one = Promise.withResolvers<LocatedFile>();
         asked.push(one);
         return one.promise;
@@ -23,7 +25,7 @@ function setting(options: { freshnessMs?: number; outageGraceMs?: number } = {})
   });
   const { signal } = new AbortController();
   const locate = () => files.locate("ann", "a/b", signal);
-  return { asked, clock, files, locate };
+  return { asked, terms, clock, files, locate };
 }
 
 function version(number: number): LocatedFile {
@@ -179,6 +181,22 @@ describe("while the catalog is down", () => {
     asked[2]!.reject(failure("CATALOG_UNAVAILABLE"));
     expect(third).rejects.toMatchObject({ code: "CATALOG_UNAVAILABLE" });
     await settle();
+  });
+
+  test("what is known is not held up by further tries once they have taken long", async () => {
+    const { asked, terms, clock, locate } = setting();
+    const first = locate();
+    // Nothing is known that could be given instead.
+    expect(terms[0]).toEqual({});
+    asked[0]!.resolve(version(1));
+    await first;
+    clock.nowMs += 1_000;
+    void locate();
+    const mayRepeat = terms[1]?.mayRepeat;
+    expect(mayRepeat?.(failure("CATALOG_UNAVAILABLE"))).toBe(true);
+    clock.nowMs += limits.catalogQueryTimeoutMs;
+    expect(mayRepeat?.(failure("CATALOG_UNAVAILABLE"))).toBe(false);
+    expect(mayRepeat?.(failure("GROUP_UNAVAILABLE"))).toBe(true);
   });
 
   test("trackers that cannot be reached are no outage of the catalog", async () => {

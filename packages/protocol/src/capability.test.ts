@@ -99,7 +99,10 @@ const anyClaims: fc.Arbitrary<CapabilityClaims> = fc
     if (version === undefined || fileId === undefined) return made;
     const { expiresAtMs, damage, ...always } = version;
     const file: FileInfo = {
-      ...{ user, group, fileId, ...always },
+      user,
+      group,
+      fileId,
+      ...always,
       ...(expiresAtMs === undefined ? {} : { expiresAtMs }),
       ...(damage === undefined ? {} : { damage }),
     };

@@ -235,14 +235,6 @@ export const messages = {
     request: z.object({ user: nameSchema, quotaBytes: countSchema.nullable() }),
     response: userUsageSchema,
   },
-  groupUsage: {
-    type: 41,
-    servedBy: ["tracker"],
-    askedBy: readers,
-    doc: "What all users with files in a group have there together.",
-    request: z.object({ group: nameSchema }),
-    response: spaceSchema,
-  },
   trash: {
     type: 40,
     servedBy: ["tracker"],
@@ -257,6 +249,14 @@ export const messages = {
       limit: z.number().int().min(1).max(limits.listMax),
     }),
     response: z.object({ blobs: z.array(trashedFileSchema), next: blobIdSchema.optional() }),
+  },
+  space: {
+    type: 41,
+    servedBy: ["tracker"],
+    askedBy: readers,
+    doc: "What all users with files in a group have there together.",
+    request: z.object({ group: nameSchema }),
+    response: spaceSchema,
   },
   lease: {
     type: 48,

@@ -85,6 +85,15 @@ describe("a pool", () => {
     expect([before.nowMs, after.nowMs]).toEqual([1, 1]);
   });
 
+  test("asks another one first when the answer of the last one was of no use", async () => {
+    await using all = poolOver(answersAs(0), answersAs(1));
+    const ask = async (elsewhere: boolean) =>
+      (await all.pool.call("ping", {}, { elsewhere })).nowMs;
+    expect([await ask(false), await ask(true), await ask(false), await ask(true)]).toEqual([
+      0, 1, 1, 0,
+    ]);
+  });
+
   test("asks a server that failed a moment ago last", async () => {
     const down = idServer(answersAs(0));
     down.kill();

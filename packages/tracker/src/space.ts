@@ -15,7 +15,7 @@ type Space = Pick<Catalog, "usageOf" | "usageOfGroup" | "setQuota" | "trashOf">;
 export function spaceHandlers(catalog: Space, clock: Clock): RpcHandlers {
   return {
     usage: ({ user }) => usage(catalog, user),
-    groupUsage: ({ group }): Promise<StoredSpace> => catalog.usageOfGroup(group),
+    space: ({ group }): Promise<StoredSpace> => catalog.usageOfGroup(group),
     quota: async ({ user, quotaBytes }) => {
       await catalog.setQuota(user, quotaBytes ?? undefined, clock.now());
       return usage(catalog, user);

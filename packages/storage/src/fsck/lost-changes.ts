@@ -117,7 +117,8 @@ class LostChanges {
     await catalog.load({ versions: isCertain ? rows : await this.#dated(rows) });
     crashPoint("fsck.loaded");
     for (const change of open) {
-      if (chain.includes(change)) continue;
+      // A record may be there twice: a repair that a crash cut off has written it anew.
+      if (chain.some(({ id, version }) => id === change.id && version === change.version)) continue;
       await closeRecord(this.#scope, change, `version ${change.version} was another one`);
     }
     return top.deleted ? "the delete was put back" : "its row was put back";
