@@ -9,11 +9,12 @@ export interface Tally {
   readonly codes: Map<string, number>;
 }
 
-const filesPerClient = 6;
+const turnsPerFile = 12;
 
 /**
  * Uploads, overwrites, deletes and reads files of its own, one operation after another, and knows
- * what each may hold: after one that failed both states are possible.
+ * what each may hold: after one that failed both states are possible. Such a file is left as it
+ * is, so that the end of the test sees what became of it.
  */
 export class OutageClient {
   readonly files = new Map<string, Content[]>();
@@ -21,6 +22,7 @@ export class OutageClient {
   readonly #door: Door;
   readonly #name: string;
   #lastWent = false;
+  #file = 0;
 
   constructor(door: Door, name: string) {
     this.#door = door;
@@ -34,7 +36,8 @@ export class OutageClient {
 
   async run(signal: AbortSignal): Promise<void> {
     for (let turn = 0; !signal.aborted; turn++) {
-      const fileId = `${this.#name}/${turn % filesPerClient}`;
+      if (turn % turnsPerFile === 0) this.#file++;
+      const fileId = `${this.#name}/${this.#file}`;
       if (turn % 3 === 2) await this.#read(fileId);
       else if (turn % 7 === 4) await this.#change(fileId, null, () => this.#door.delete(fileId));
       else {
@@ -54,6 +57,7 @@ export class OutageClient {
       throw new Error(`${fileId} is not there, and cannot be gone`);
     }
     if (this.#lastWent) this.files.set(fileId, [to]);
+    else this.#file++;
   }
 
   async #read(fileId: string): Promise<void> {

@@ -248,3 +248,20 @@ describe("a row", () => {
     expect(findings.find(({ kind }) => kind === "journal-differs")).toMatchObject({ detail });
   });
 });
+
+test("what its storage is about to settle by itself is left to it, for a while", async () => {
+  await using s = await Scene.open();
+  await s.put("a");
+  await s.write(blobPath(id), "cut");
+  await s.journaled(putRecord({ bytes: "cut" }));
+  const began = (agoMs: number) =>
+    new Date(Date.now() - agoMs).toISOString().replaceAll(/[-:.]/g, "");
+  // The storage of that record runs again, since a moment ago or since an hour ago.
+  await s.write(`journal/g1-s9/${began(0)}-again-000000.log`, "");
+  expect((await s.repair()).told).toEqual([]);
+  expect(existsSync(s.at(blobPath(id)))).toBe(true);
+  await rm(s.at("journal/g1-s9"), { recursive: true });
+  await s.journaled(putRecord({ bytes: "cut" }));
+  await s.write(`journal/g1-s9/${began(3_600_000)}-again-000000.log`, "");
+  expect((await s.repair()).told).toEqual(["unsettled lost"]);
+});

@@ -136,7 +136,7 @@ export class Scene implements AsyncDisposable {
   /** What a life of another storage would have left behind. */
   async journaled(...lines: string[]): Promise<void> {
     await mkdir(this.at("journal/g1-s9"), { recursive: true });
-    await appendFile(this.at("journal/g1-s9/20261123T000000000Z-life-0.log"), lines.join(""));
+    await appendFile(this.at("journal/g1-s9/20200101T000000000Z-life-000000.log"), lines.join(""));
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -7,6 +7,21 @@ import { type Outcome, runSeed } from "./run-seed.ts";
 const { firstSeed, seeds, isTraced } = limitsOfRun(process.env);
 const brokenMax = 3;
 
+/**
+ * Faults that the simulation found, each with a seed that shows it where it comes back; the page in
+ * docs/design says more of them. When the simulation changes these want to be looked for again.
+ */
+const regressions: ReadonlyArray<[fault: string, seed: number]> = [
+  ["one storage gets all clients that come one by one", 1],
+  ["silence is measured by a clock that can be set", 1],
+  ["a storage is named that was asked to drain and has not obeyed", 5],
+  ["a storage is named that was asked to take uploads and has not obeyed", 46],
+  ["a late join replaces a later life", 635],
+  ["a connection that was lost in silence costs a beat", 651],
+  ["a client stays with a tracker that names the dead", 1085],
+  ["a lost answer to a join leaves the wrong pace", 1401],
+];
+
 /** Other work of the test runner goes on between two seeds, and what they left is collected. */
 const breathe = () => new Promise<void>((resolve) => void setImmediate(resolve));
 
@@ -27,8 +42,7 @@ describe("trackers, storages and clients in a simulated world", () => {
     expect(broken.join("\n")).toBe("");
   }, 900_000);
 
-  /** Each of them once showed a fault of the product, which docs/design names. */
-  test.each([22, 37, 74, 96, 129, 432, 551, 574, 2160, 2810])("seed %d is good", (seed) => {
+  test.each(regressions)("do not come back to: %s (seed %d)", (_fault, seed) => {
     const outcome = runSeed(seed, new Figures());
     expect(outcome.broken === undefined ? "" : sentence(outcome)).toBe("");
   });

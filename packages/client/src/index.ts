@@ -6,7 +6,6 @@ export {
   type OpenRequest,
 } from "./client.ts";
 export type { DeleteRequest } from "./delete-file.ts";
-export type { JobLine, MaintainRequest } from "./maintain.ts";
 export type { ReadObserver } from "./read-observer.ts";
 export type { EmptyRequest } from "./empty-trash.ts";
 export type { RestoreRequest } from "./restore-file.ts";

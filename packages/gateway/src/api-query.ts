@@ -1,7 +1,7 @@
 import { assertUser, DsmError, limits } from "@dsm/protocol";
 
 /** One page of something of a user. */
-export interface PageQuery {
+interface PageQuery {
   readonly user: string;
   readonly limit: number;
   readonly prefix?: string;

@@ -16,7 +16,7 @@ interface Env {
   readonly Bindings: RequestInfo;
 }
 
-export interface ApiParts {
+interface ApiParts {
   readonly client: DsmClient;
   readonly access: Access;
   readonly links: LinkMaking;

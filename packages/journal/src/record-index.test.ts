@@ -141,6 +141,19 @@ describe("the index of records", () => {
     }
   });
 
+  test("knows what put a blob out of use, also while another reading is under way", () => {
+    using index = new RecordIndex();
+    for (let n = 1; n <= 3; n++) index.add(put(n, `f${n}`), "s");
+    const next = put(4, "f1", 2);
+    index.add({ ...next, replaces: blobIdFromNumber(1) } as JournalRecord, "s");
+    const replacing: Record<string, number[]> = {};
+    for (const { id } of index.byId()) {
+      replacing[id] = index.replacing(id).map(({ version }) => version);
+    }
+    const expected = [1, 2, 3, 4].map((n) => [blobIdFromNumber(n), n === 1 ? [2] : []]);
+    expect(replacing).toEqual(Object.fromEntries(expected));
+  });
+
   test("leaves nothing on the disk, not even while it is open", async () => {
     await using dir = await tempDir();
     using index = new RecordIndex(dir.path);

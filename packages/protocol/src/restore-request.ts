@@ -10,7 +10,7 @@ const restoreRequestSchema = z.strictObject({
   as: fileIdSchema.optional(),
   overwrite: z.boolean().optional(),
 });
-export type RestoreWish = z.infer<typeof restoreRequestSchema>;
+type RestoreWish = z.infer<typeof restoreRequestSchema>;
 
 /** @throws DsmError BAD_REQUEST */
 export function parseRestoreRequest(body: unknown): RestoreWish {

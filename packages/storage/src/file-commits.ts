@@ -3,7 +3,7 @@ import { DsmError, type FileInfo, limits, unexpired } from "@dsm/protocol";
 import type { Committer } from "./committer.ts";
 import { quotaExceeded } from "./quota.ts";
 
-export interface FileName {
+interface FileName {
   readonly user: string;
   readonly fileId: string;
 }

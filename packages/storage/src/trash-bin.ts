@@ -19,7 +19,7 @@ interface TrashBinOptions {
   readonly onFault?: (error: unknown) => void;
 }
 
-export interface RestoreTerms extends PutTerms {
+interface RestoreTerms extends PutTerms {
   /** What to restore; `fileId` is the name that it gets. */
   readonly blobId: BlobId;
 }

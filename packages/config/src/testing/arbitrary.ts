@@ -72,7 +72,7 @@ const byOption: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
 
 /** Numbers that every duration and count of the table allows. */
 const modest = fc.integer({ min: 1_000, max: 600_000 });
-const few = fc.integer({ min: 1, max: 64 });
+const few = fc.integer({ min: 2, max: 64 });
 
 export function arbitraryOf({ section, key, option }: NamedOption): fc.Arbitrary<unknown> {
   const known = byOption[`${section}.${key}`];

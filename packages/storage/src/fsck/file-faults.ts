@@ -124,7 +124,10 @@ export async function versionFaultsNow(
     return user === books.user && fileId === books.fileId && version === books.version;
   });
   const changes = books.changes.map(async (change) => {
-    return { ...change, aborted: await journal.isClosed(change) };
+    const isClosed = await journal.isClosed(change);
+    // What lost is closed by its own storage when that is about to.
+    const isLeft = change.id !== row?.id && (await journal.isBeingSettled(change));
+    return { ...change, aborted: isClosed || isLeft };
   });
   return versionFaults(scope, { ...books, row, changes: await Promise.all(changes) });
 }

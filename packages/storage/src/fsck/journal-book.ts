@@ -29,6 +29,10 @@ export class JournalBook implements Disposable {
   /** How long each part was when it was read last. */
   readonly #sizes = new Map<string, number>();
   readonly #closed = new Set<string>();
+  /** The lives of the index, which counts them from 1 as their first records come. */
+  readonly #lives: JournalPart[] = [];
+  /** The newest life of each storage, by its name. */
+  #newest = new Map<string, string>();
   #isWhole = true;
   #readAtMs = -Infinity;
 
@@ -63,7 +67,7 @@ export class JournalBook implements Disposable {
     for await (const line of readPart(this.#root, part)) {
       if (++lines % turnRecords === 0) yield undefined;
       const why = "damage" in line ? line.damage : this.#foreignGroup(line.record);
-      if ("record" in line && why === undefined) this.#index.add(line.record, part.life);
+      if ("record" in line && why === undefined) this.#add(line.record, part);
       if (why === undefined) continue;
       this.#isWhole = false;
       const facts = { path: line.path, detail: `line ${line.line}: ${why}` };
@@ -97,18 +101,39 @@ export class JournalBook implements Disposable {
 
   /** Whether an abort names it, also one that was written since the journals were read. */
   async isClosed(change: IndexedChange): Promise<boolean> {
-    await this.#readAborts();
+    await this.#lookAgain();
     return change.aborted || this.#closed.has(keyOf(change));
+  }
+
+  /**
+   * Whether its storage has begun another life a moment ago, and is about to find out by itself
+   * what became of what the one before has left open.
+   */
+  async isBeingSettled(change: IndexedChange): Promise<boolean> {
+    await this.#lookAgain();
+    const part = this.#lives[change.life - 1];
+    const newest = part === undefined ? undefined : this.#newest.get(part.storageId);
+    if (newest === undefined || newest === part?.life) return false;
+    return Date.now() - beganAtMs(newest) < settledAfterMs + limits.clockSkewMaxMs;
   }
 
   [Symbol.dispose](): void {
     this.#index[Symbol.dispose]();
   }
 
-  async #readAborts(): Promise<void> {
+  #add(record: JournalRecord, part: JournalPart): void {
+    if (this.#lives.at(-1)?.life !== part.life) this.#lives.push(part);
+    this.#index.add(record, part.life);
+  }
+
+  /** For aborts and lives that came since the journals were read. */
+  async #lookAgain(): Promise<void> {
     if (performance.now() - this.#readAtMs < freshMs) return;
     this.#readAtMs = performance.now();
-    for (const part of await this.parts()) {
+    const parts = await this.parts();
+    // In the order of their names, which is that of their times.
+    this.#newest = new Map(parts.map(({ storageId, life }) => [storageId, life]));
+    for (const part of parts) {
       if (this.#sizes.get(part.path) === part.sizeBytes) continue;
       this.#sizes.set(part.path, part.sizeBytes);
       for await (const line of readPart(this.#root, part)) {
@@ -123,6 +148,14 @@ export class JournalBook implements Disposable {
     const group = record.kind === "put" ? record.file.group : record.group;
     return group === this.#group ? undefined : `it is of group ${group}`;
   }
+}
+
+/** As `s1/20261122T101500000Z-…`; see journal.ts. */
+function beganAtMs(life: string): number {
+  const time = /\/(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)(\d{3})Z-/.exec(life);
+  if (time === null) return 0;
+  const [, year, month, day, hour, minute, second, ms] = time;
+  return Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}.${ms}Z`);
 }
 
 function keyOf({ id, version }: { id: BlobId; version: number }): string {

@@ -69,6 +69,8 @@ class LostChanges {
     const chain = [...decide(setsOf(open), wentOnMs)].flatMap(({ change }) => change ?? []);
     const top = chain.at(-1);
     if (top === undefined) return undefined;
+    if (!this.#journal.isCertain(top) && (await this.#journal.isBeingSettled(top)))
+      return undefined;
     return { current, open, chain, top, isCertain: this.#journal.isCertain(top) };
   }
 
