@@ -1,5 +1,13 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { assertServes, isRefused, liveFile, LiveServers, liveUser, said } from "./live-servers.ts";
+import {
+  assertServes,
+  isRefused,
+  liveFile,
+  LiveServers,
+  liveUser,
+  said,
+  patient,
+} from "./live-servers.ts";
 import { type Answer, Wire } from "./wire.ts";
 
 setDefaultTimeout(60_000);
@@ -65,8 +73,14 @@ for (const delivery of ["local", "proxy"] as const) {
       const putHead = (fileId: string) =>
         `PUT /media/${liveUser}/${fileId} HTTP/1.1\r\nHost: x\r\n${servers.named(name).rights("write")}`;
 
-      function put(fileId: string, rest: string, body: string): Promise<Answer | "closed"> {
-        return said(servers.named(name), `${putHead(fileId)}${rest}\r\n${body}`, "PUT");
+      function put(
+        fileId: string,
+        rest: string,
+        body: string,
+        patienceMs?: number,
+      ): Promise<Answer | "closed"> {
+        const bytes = `${putHead(fileId)}${rest}\r\n${body}`;
+        return said(servers.named(name), bytes, "PUT", patienceMs);
       }
 
       test(`the same requests with nothing wrong are stored, at the ${name}`, async () => {
@@ -77,16 +91,18 @@ for (const delivery of ["local", "proxy"] as const) {
           ["Transfer-Encoding: CHUNKED\r\n", '2;a="b"\r\nhe\r\n0003\r\nllo\r\n0\r\n\r\n'],
         ] as const;
         for (const [rest, body] of framings) {
-          const answer = await put("right", rest, body);
+          const answer = await put("right", rest, body, patient);
           expect([rest, answer === "closed" ? answer : answer.status]).toEqual([rest, 201]);
           const path = `/media/${liveUser}/right`;
           const got = await said(
             server,
             `GET ${path} HTTP/1.1\r\nHost: x\r\n${server.rights("read")}\r\n`,
+            "GET",
+            patient,
           );
           expect(got === "closed" ? got : got.body.toString()).toBe("hello");
           const gone = `DELETE ${path} HTTP/1.1\r\nHost: x\r\n${server.rights("delete")}\r\n`;
-          expect(await said(server, gone)).toMatchObject({ status: 204 });
+          expect(await said(server, gone, "GET", patient)).toMatchObject({ status: 204 });
         }
       });
 

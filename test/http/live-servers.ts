@@ -74,11 +74,18 @@ export class LiveServers implements AsyncDisposable {
   }
 }
 
-/** What the server says to these bytes, or "closed" when it says nothing and ends. */
+/** For a request that is whole and right: its answer comes, however slow the machine. */
+export const patient = 10_000;
+
+/**
+ * What the server says to these bytes, or "closed" when it says nothing and ends.
+ * @param patienceMs until a server that says nothing is told that nothing more comes
+ */
 export async function said(
   { port }: LiveServer,
   bytes: string | Uint8Array,
   method = "GET",
+  patienceMs = 250,
 ): Promise<Answer | "closed"> {
   await using wire = await Wire.connect(port);
   wire.send(bytes);
@@ -88,7 +95,8 @@ export async function said(
   });
   // Who waits for more is told by the end of the connection that nothing comes. Not before: to some
   // servers the end of this half means that nobody waits for an answer.
-  const isSilent = await Promise.race([answer.then(() => false), Bun.sleep(250).then(() => true)]);
+  const waited = Bun.sleep(patienceMs).then(() => true);
+  const isSilent = await Promise.race([answer.then(() => false), waited]);
   if (isSilent) wire.finish();
   return answer;
 }

@@ -3,7 +3,7 @@ import type { TrackerNode } from "./tracker-node.ts";
 import type { World } from "./world.ts";
 
 /** How often each storage of a group could have been the first one named. */
-const turns = 3;
+const turns = 2;
 
 /**
  * The load is spread: with nothing else to do, a tracker sends clients to every storage of a

@@ -55,7 +55,7 @@ export class Network {
   readonly figures: Figures;
   readonly witness: Witness;
   readonly #lateChance: number;
-  readonly #links = new Map<string, Link>();
+  readonly #links = new Map<Host, Map<Host, Link>>();
   /** The moments up to which pairs of hosts had trouble. */
   readonly #troubledMs = new Map<string, number>();
   readonly #listeners = new Map<string, Listener>();
@@ -163,12 +163,12 @@ export class Network {
   }
 
   #link(from: Host, to: Host): Link {
-    const key = `${from.name}>${to.name}`;
-    let link = this.#links.get(key);
+    let links = this.#links.get(from);
+    if (links === undefined) this.#links.set(from, (links = new Map()));
+    let link = links.get(to);
     if (link === undefined) {
-      const delayMs = from === to ? 0.05 : 0.1 + this.random.fraction() * 3;
-      link = { delayMs, cuts: 0, held: [] };
-      this.#links.set(key, link);
+      const delayMs = 0.1 + this.random.fraction() * 3;
+      links.set(to, (link = { delayMs, cuts: 0, held: [] }));
     }
     return link;
   }

@@ -36,7 +36,7 @@ export function drawSetting(random: Random): Setting {
     segmentIds: random.pick([4, 100, 65_536]),
     chaosMs: Math.max(5_000, heartbeatIntervalMs * random.between(6, 14)),
     faultEveryMs: random.pick([250, 600, 1_500, 4_000]),
-    operationEveryMs: random.between(400, 1_600),
+    operationEveryMs: random.between(500, 1_800),
     lateChance: random.pick([0, 0, 0.002, 0.02]),
   };
 }

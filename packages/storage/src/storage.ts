@@ -144,9 +144,10 @@ export class Storage implements AsyncDisposable {
 
   /** What jobs over the whole group work with. */
   get #upkeep() {
-    const { root, group, catalog, orphanAgeMs } = this.#options;
+    const { root, group, catalog, orphanAgeMs, doubtSettleMs } = this.#options;
     const { blobs, journal } = this.#commits;
-    return { root, group, catalog, blobs, journal, marks: this.#scrub.marks, orphanAgeMs };
+    const { marks } = this.#scrub;
+    return { root, group, catalog, blobs, journal, marks, orphanAgeMs, doubtSettleMs };
   }
 
   /** Undefined where the public has no port of its own. */

@@ -25,6 +25,8 @@ const settledAfterMs = limits.doubtSettleMs + limits.doubtRoundMaxMs;
 export class JournalBook implements Disposable {
   readonly #root: string;
   readonly #group: string;
+  /** For how long after its start a storage may still be about to settle what it found open. */
+  readonly #settlingMs: number;
   readonly #index = new RecordIndex();
   /** How long each part was when it was read last. */
   readonly #sizes = new Map<string, number>();
@@ -36,9 +38,11 @@ export class JournalBook implements Disposable {
   #isWhole = true;
   #readAtMs = -Infinity;
 
-  constructor(root: string, group: string) {
+  /** @param doubtSettleMs when storages settle their doubts; limits.doubtSettleMs unless given */
+  constructor(root: string, group: string, doubtSettleMs?: number) {
     this.#root = root;
     this.#group = group;
+    this.#settlingMs = doubtSettleMs ?? settledAfterMs + limits.clockSkewMaxMs;
   }
 
   /** Puts and deletes. */
@@ -114,7 +118,7 @@ export class JournalBook implements Disposable {
     const part = this.#lives[change.life - 1];
     const newest = part === undefined ? undefined : this.#newest.get(part.storageId);
     if (newest === undefined || newest === part?.life) return false;
-    return Date.now() - beganAtMs(newest) < settledAfterMs + limits.clockSkewMaxMs;
+    return Date.now() - beganAtMs(newest) < this.#settlingMs;
   }
 
   [Symbol.dispose](): void {

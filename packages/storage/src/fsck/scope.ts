@@ -15,6 +15,8 @@ export interface FsckOptions {
   readonly marks: Pick<DamageMarks, "mark">;
   /** limits.orphanAgeMs unless given, and less only in tests. */
   readonly orphanAgeMs?: number | undefined;
+  /** When the group's storages settle their doubts; limits.doubtSettleMs, and less only in tests. */
+  readonly doubtSettleMs?: number | undefined;
 }
 
 /** The same for one run. */
