@@ -19,7 +19,9 @@ export function watchRestart(world: World, tracker: TrackerNode): void {
     sinceMs: life.startedMs - settledMs(world),
   });
   // A beat that was lost before the tracker came back holds up the next one, until it times out.
-  expectComplete(world, tracker, life, { afterMs: settledMs(world), sinceMs: life.startedMs });
+  // The trouble of a power cut ends in the moment in which the tracker begins.
+  const sinceMs = life.startedMs + 0.001;
+  expectComplete(world, tracker, life, { afterMs: settledMs(world), sinceMs });
 }
 
 /** @param when those without trouble since then must be known after so long */
