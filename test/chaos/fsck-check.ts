@@ -57,7 +57,7 @@ function impatientStorage(cluster: ChaosCluster, catalog: Catalog, group: string
     reserveBytes: 0,
     trashGraceMs: 0,
     reapIntervalMs: 1_000,
-    doubtSettleMs: 0,
+    settlingMaxMs: 0,
     orphanAgeMs: 0,
     cacheControl: "no-cache",
     vary: [],

@@ -1,7 +1,9 @@
-import { resolve } from "node:path";
+import { readFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
 import { DsmClient } from "@dsm/client";
 import { type Cluster, startCluster } from "@dsm/cluster";
 import type { CrashPoint } from "@dsm/faults";
+import { journalParts } from "@dsm/journal";
 import { clusterSecret, mediaPath, signCapability, trashPath } from "@dsm/protocol";
 import { startProcess, tempDir, type TestProcess } from "@dsm/testkit";
 import type { VictimOptions } from "./storage-process.ts";
@@ -56,8 +58,9 @@ export class World implements AsyncDisposable {
     });
   }
 
-  /** Lets the victim run, until it dies at a point if one is named. */
+  /** Lets the victim run, until it dies at a point if one is named. One that still runs is killed. */
   async start(crashAt?: CrashPoint, options: Partial<VictimOptions> = {}): Promise<void> {
+    await this.stop();
     this.#victim = await startProcess({
       cmd: [process.execPath, script, JSON.stringify({ ...this.#options, ...options })],
       env: { DSM_CRASH_AT: crashAt ?? "" },
@@ -70,6 +73,16 @@ export class World implements AsyncDisposable {
 
   get isDead(): boolean {
     return this.#isDead;
+  }
+
+  /** Whether this life of the victim has found out what became of what those before left open. */
+  async hasSettled(): Promise<boolean> {
+    const { root, id } = this.#options;
+    const path = join(root, "journal", id, "settled.json");
+    const settled: unknown = JSON.parse(await readFile(path, "utf8").catch(() => "{}"));
+    const parts = await journalParts(root, id);
+    const earlier = parts.filter(({ life }) => life !== parts.at(-1)?.life);
+    return earlier.every((part) => Object(settled)[part.path] === part.sizeBytes);
   }
 
   /** @returns the exit code of the victim; 137 is kill -9 */

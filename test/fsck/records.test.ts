@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { readFile, rm } from "node:fs/promises";
-import { encodeRecord } from "@dsm/journal";
+import { encodeRecord, journalParts } from "@dsm/journal";
 import { blobPath } from "@dsm/protocol";
 import { foreignId, laterRecord, putRecord, Scene } from "./scene.ts";
 
@@ -264,4 +264,19 @@ test("what its storage is about to settle by itself is left to it, for a while",
   await s.journaled(putRecord({ bytes: "cut" }));
   await s.write(`journal/g1-s9/${began(3_600_000)}-again-000000.log`, "");
   expect((await s.repair()).told).toEqual(["unsettled lost"]);
+});
+
+test("what its storage has settled without closing it is not left to it any longer", async () => {
+  await using s = await Scene.open();
+  await s.put("a");
+  await s.write(blobPath(id), "cut");
+  await s.journaled(putRecord({ bytes: "cut" }));
+  const [part] = await journalParts(s.root, "g1-s9");
+  const now = new Date().toISOString().replaceAll(/[-:.]/g, "");
+  await s.write(`journal/g1-s9/${now}-again-000000.log`, "");
+  const settled = { [part?.path ?? ""]: part?.sizeBytes };
+  await s.write("journal/g1-s9/settled.json", JSON.stringify({}));
+  expect((await s.fsck()).told).toEqual([]);
+  await s.write("journal/g1-s9/settled.json", JSON.stringify(settled));
+  expect((await s.fsck()).left).toEqual(["unsettled lost"]);
 });

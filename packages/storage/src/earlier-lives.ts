@@ -1,10 +1,10 @@
-import { readFile, rename, stat, writeFile } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Catalog, Change } from "@dsm/catalog";
 import { type JournalPart, journalParts, type JournalRecord, readPart } from "@dsm/journal";
-import { limits, systemErrorCode } from "@dsm/protocol";
-import { z } from "zod";
+import { limits } from "@dsm/protocol";
 import { idOf, isRowOf, placeOf } from "./commit-group.ts";
+import { readSettledParts, writeSettledParts } from "./settled-parts.ts";
 
 interface Lives {
   readonly root: string;
@@ -28,7 +28,7 @@ interface InDoubt {
  */
 export async function recordsInDoubt(lives: Lives): Promise<InDoubt> {
   const { root, storageId, ownLife } = lives;
-  const known = await readSettled(root, storageId);
+  const known = await readSettledParts(root, storageId);
   const parts = (await journalParts(root, storageId)).filter(({ life }) => !life.endsWith(ownLife));
   const changes: Change[] = [];
   for (const ofLife of Map.groupBy(parts, ({ life }) => life).values()) {
@@ -37,7 +37,7 @@ export async function recordsInDoubt(lives: Lives): Promise<InDoubt> {
   }
   const settled = Object.fromEntries(parts.map(({ path, sizeBytes }) => [path, sizeBytes]));
   const judged = changes.filter(await isKnownOf(lives.catalog));
-  return { changes: judged, settled: () => writeSettled(root, storageId, settled) };
+  return { changes: judged, settled: () => writeSettledParts(root, storageId, settled) };
 }
 
 /**
@@ -108,30 +108,4 @@ function timeOf(record: ChangeRecord): number {
 
 async function modifiedAtMs(path: string): Promise<number> {
   return (await stat(path)).mtimeMs;
-}
-
-/** How long each part was when it was settled. */
-const settledSchema = z.record(z.string(), z.int().nonnegative());
-type Settled = z.infer<typeof settledSchema>;
-
-function settledPath(root: string, storageId: string): string {
-  return join(root, "journal", storageId, "settled.json");
-}
-
-/** Whatever is wrong with the file, it only saves work. */
-async function readSettled(root: string, storageId: string): Promise<Settled> {
-  try {
-    const text = await readFile(settledPath(root, storageId), "utf8");
-    return settledSchema.safeParse(JSON.parse(text)).data ?? {};
-  } catch (error) {
-    if (error instanceof SyntaxError || systemErrorCode(error) === "ENOENT") return {};
-    throw error;
-  }
-}
-
-async function writeSettled(root: string, storageId: string, settled: Settled): Promise<void> {
-  const path = settledPath(root, storageId);
-  const draft = `${path}.${process.pid}`;
-  await writeFile(draft, JSON.stringify(settled));
-  await rename(draft, path);
 }

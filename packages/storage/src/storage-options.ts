@@ -33,6 +33,8 @@ export interface StorageOptions extends PolicyOptions, DataPortsOptions, Partial
   readonly journalPartMaxBytes?: number;
   /** How old blobs without a row are when fsck tells of them; likewise limits.orphanAgeMs. */
   readonly orphanAgeMs?: number;
+  /** How long fsck leaves a storage that has begun anew to settle its doubts; for tests. */
+  readonly settlingMaxMs?: number;
   /** Who sends it may read /metrics of the data port; only this machine unless given. */
   readonly metricsKey?: string | undefined;
   /** Told of each file that this storage changed, before the change is acknowledged. */

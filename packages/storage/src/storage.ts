@@ -144,10 +144,10 @@ export class Storage implements AsyncDisposable {
 
   /** What jobs over the whole group work with. */
   get #upkeep() {
-    const { root, group, catalog, orphanAgeMs, doubtSettleMs } = this.#options;
+    const { root, group, catalog, orphanAgeMs, settlingMaxMs } = this.#options;
     const { blobs, journal } = this.#commits;
     const { marks } = this.#scrub;
-    return { root, group, catalog, blobs, journal, marks, orphanAgeMs, doubtSettleMs };
+    return { root, group, catalog, blobs, journal, marks, orphanAgeMs, settlingMaxMs };
   }
 
   /** Undefined where the public has no port of its own. */

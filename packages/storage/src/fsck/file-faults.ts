@@ -124,10 +124,9 @@ export async function versionFaultsNow(
     return user === books.user && fileId === books.fileId && version === books.version;
   });
   const changes = books.changes.map(async (change) => {
-    const isClosed = await journal.isClosed(change);
     // What lost is closed by its own storage when that is about to.
     const isLeft = change.id !== row?.id && (await journal.isBeingSettled(change));
-    return { ...change, aborted: isClosed || isLeft };
+    return { ...change, aborted: isLeft || (await journal.isClosed(change)) };
   });
   return versionFaults(scope, { ...books, row, changes: await Promise.all(changes) });
 }

@@ -43,7 +43,7 @@ export async function* fsck(options: FsckOptions, given: unknown, signal: AbortS
     });
   }
   await assertMounted(options);
-  using journal = new JournalBook(options.root, options.group, options.doubtSettleMs);
+  using journal = new JournalBook(options.root, options.group, options.settlingMaxMs);
   yield* new Fsck(options, params.data, signal, journal).run();
 }
 

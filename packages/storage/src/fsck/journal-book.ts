@@ -7,6 +7,7 @@ import {
   RecordIndex,
 } from "@dsm/journal";
 import { type BlobId, limits } from "@dsm/protocol";
+import { readSettledParts, type SettledParts } from "../settled-parts.ts";
 import type { Fault } from "./finding.ts";
 
 /** How old a look at the journals may be that tells whether a record was closed meanwhile. */
@@ -25,8 +26,8 @@ const settledAfterMs = limits.doubtSettleMs + limits.doubtRoundMaxMs;
 export class JournalBook implements Disposable {
   readonly #root: string;
   readonly #group: string;
-  /** For how long after its start a storage may still be about to settle what it found open. */
-  readonly #settlingMs: number;
+  /** For how long after its start a storage is left to settle what it found open. */
+  readonly #settlingMaxMs: number;
   readonly #index = new RecordIndex();
   /** How long each part was when it was read last. */
   readonly #sizes = new Map<string, number>();
@@ -35,14 +36,16 @@ export class JournalBook implements Disposable {
   readonly #lives: JournalPart[] = [];
   /** The newest life of each storage, by its name. */
   #newest = new Map<string, string>();
+  /** What each storage has settled of its earlier lives. */
+  #settled = new Map<string, SettledParts>();
   #isWhole = true;
   #readAtMs = -Infinity;
 
-  /** @param doubtSettleMs when storages settle their doubts; limits.doubtSettleMs unless given */
-  constructor(root: string, group: string, doubtSettleMs?: number) {
+  /** @param settlingMaxMs how long a storage is left to settle what an earlier life left open */
+  constructor(root: string, group: string, settlingMaxMs?: number) {
     this.#root = root;
     this.#group = group;
-    this.#settlingMs = doubtSettleMs ?? settledAfterMs + limits.clockSkewMaxMs;
+    this.#settlingMaxMs = settlingMaxMs ?? settledAfterMs + limits.clockSkewMaxMs;
   }
 
   /** Puts and deletes. */
@@ -110,15 +113,17 @@ export class JournalBook implements Disposable {
   }
 
   /**
-   * Whether its storage has begun another life a moment ago, and is about to find out by itself
-   * what became of what the one before has left open.
+   * Whether its storage has begun another life a moment ago, and has yet to find out by itself what
+   * became of what the one before has left open. What it has done by then isClosed tells.
    */
   async isBeingSettled(change: IndexedChange): Promise<boolean> {
     await this.#lookAgain();
     const part = this.#lives[change.life - 1];
     const newest = part === undefined ? undefined : this.#newest.get(part.storageId);
-    if (newest === undefined || newest === part?.life) return false;
-    return Date.now() - beganAtMs(newest) < this.#settlingMs;
+    if (part === undefined || newest === undefined || newest === part.life) return false;
+    const settledBytes = this.#settled.get(part.storageId)?.[part.path];
+    if (settledBytes === this.#sizes.get(part.path)) return false;
+    return Date.now() - beganAtMs(newest) < this.#settlingMaxMs;
   }
 
   [Symbol.dispose](): void {
@@ -134,6 +139,14 @@ export class JournalBook implements Disposable {
   async #lookAgain(): Promise<void> {
     if (performance.now() - this.#readAtMs < freshMs) return;
     this.#readAtMs = performance.now();
+    const known = await this.parts();
+    // Before the journals: of what a storage says to have settled, they have the aborts.
+    const storageIds = [...new Set(known.map(({ storageId }) => storageId))];
+    this.#settled = new Map(
+      await Promise.all(
+        storageIds.map(async (id) => [id, await readSettledParts(this.#root, id)] as const),
+      ),
+    );
     const parts = await this.parts();
     // In the order of their names, which is that of their times.
     this.#newest = new Map(parts.map(({ storageId, life }) => [storageId, life]));

@@ -69,8 +69,11 @@ class LostChanges {
     const chain = [...decide(setsOf(open), wentOnMs)].flatMap(({ change }) => change ?? []);
     const top = chain.at(-1);
     if (top === undefined) return undefined;
-    if (!this.#journal.isCertain(top) && (await this.#journal.isBeingSettled(top)))
-      return undefined;
+    if (!this.#journal.isCertain(top)) {
+      if (await this.#journal.isBeingSettled(top)) return undefined;
+      // It may just have been: then what it was settled to counts.
+      if (await this.#journal.isClosed(top)) return this.newest(changes);
+    }
     return { current, open, chain, top, isCertain: this.#journal.isCertain(top) };
   }
 

@@ -15,8 +15,8 @@ export interface FsckOptions {
   readonly marks: Pick<DamageMarks, "mark">;
   /** limits.orphanAgeMs unless given, and less only in tests. */
   readonly orphanAgeMs?: number | undefined;
-  /** When the group's storages settle their doubts; limits.doubtSettleMs, and less only in tests. */
-  readonly doubtSettleMs?: number | undefined;
+  /** How long a storage is left to settle what an earlier life left open; less only in tests. */
+  readonly settlingMaxMs?: number | undefined;
 }
 
 /** The same for one run. */
