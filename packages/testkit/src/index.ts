@@ -1,6 +1,11 @@
 export * from "./bodies.ts";
 export * from "./certificate.ts";
 export * from "./faulty-fs/faulty-fs.ts";
+export { Host, type HostProcess } from "./hosts/host.ts";
+export { HostBox } from "./hosts/host-box.ts";
+export { hostsMissing } from "./hosts/missing.ts";
+export { runTool } from "./hosts/run-tool.ts";
+export { hostCard } from "./hosts/switch.ts";
 export { MariaDb, mariaDbMissing, sharedMariaDb, startMariaDb } from "./mariadb.ts";
 export * from "./media.ts";
 export * from "./process.ts";

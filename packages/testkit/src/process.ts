@@ -12,6 +12,7 @@ export interface ProcessOptions {
 export interface TestProcess extends AsyncDisposable {
   readonly pid: number;
   readonly exited: Promise<number>;
+  isRunning(): boolean;
   stdout(): string;
   stderr(): string;
   /** What `ready` matched. */
@@ -59,6 +60,7 @@ export async function startProcess(options: ProcessOptions): Promise<TestProcess
   return {
     pid: child.pid,
     exited: child.exited,
+    isRunning: () => child.exitCode === null && child.signalCode === null,
     stdout: () => out.text,
     stderr: () => err.text,
     readyMatch,

@@ -1,0 +1,109 @@
+import { Namespace } from "./namespace.ts";
+import { runTool } from "./run-tool.ts";
+
+const bridge = "br0";
+/** The network card of every host. */
+export const hostCard = "eth0";
+
+/** One side of a cut: hosts, by name. */
+type Side = readonly string[];
+
+/** What the hosts of a box are plugged into. Frames between two of its ports can be dropped. */
+export class Switch implements AsyncDisposable {
+  readonly #namespace: Namespace;
+  /** `from to`, for each direction that is cut. */
+  readonly #cuts = new Set<string>();
+
+  private constructor(namespace: Namespace) {
+    this.#namespace = namespace;
+  }
+
+  static async open(): Promise<Switch> {
+    await using stack = new AsyncDisposableStack();
+    const network = new Switch(stack.use(await Namespace.open()));
+    // Without snooping multicast goes to every port, as VRRP has it without a querier.
+    await network.#ip(["link", "add", bridge, "type", "bridge", "mcast_snooping", "0"]);
+    await network.#ip(["link", "set", bridge, "up"]);
+    stack.move();
+    return network;
+  }
+
+  /** @param pid a process of the host @param address IPv4, of a network of 256 addresses */
+  async plugIn(host: string, pid: number, address: string): Promise<void> {
+    // The same card as before it was off, so that nobody has a wrong address of it in mind.
+    const mac = `02:00:${address.split(".").map(hexByte).join(":")}`;
+    const card = ["peer", "name", hostCard, "address", mac, "netns", String(pid)];
+    await this.#ip(["link", "add", host, "type", "veth", ...card]);
+    await this.#ip(["link", "set", host, "master", bridge, "up"]);
+    const inside = ["nsenter", `--target=${pid}`, "--net", "--", "ip"];
+    await runTool([...inside, "link", "set", "lo", "up"]);
+    await runTool([...inside, "address", "add", `${address}/24`, "dev", hostCard]);
+    await runTool([...inside, "link", "set", hostCard, "up"]);
+  }
+
+  async unplug(host: string): Promise<void> {
+    await this.#ip(["link", "delete", host]);
+  }
+
+  /** Drops every frame between the two sides, in silence, as a broken cable does. */
+  async cut(one: Side, other: Side): Promise<void> {
+    for (const [from, to] of pairs(one, other)) this.#cuts.add(`${from} ${to}`);
+    await this.#apply();
+  }
+
+  /** The same in one direction. */
+  async cutOneWay(senders: Side, receivers: Side): Promise<void> {
+    for (const from of senders) for (const to of receivers) this.#cuts.add(`${from} ${to}`);
+    await this.#apply();
+  }
+
+  /** Undoes cuts between the two sides; all cuts when none are named. */
+  async heal(one?: Side, other?: Side): Promise<void> {
+    if (one === undefined || other === undefined) this.#cuts.clear();
+    else for (const [from, to] of pairs(one, other)) this.#cuts.delete(`${from} ${to}`);
+    await this.#apply();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#namespace[Symbol.asyncDispose]();
+  }
+
+  /** In one transaction, so that nothing slips through meanwhile. */
+  async #apply(): Promise<void> {
+    const rules = [...this.#cuts].map((cut) => {
+      const [from, to] = cut.split(" ");
+      return `iifname "${from}" oifname "${to}" drop`;
+    });
+    const chain = ["type filter hook forward priority 0", ...rules].join("\n");
+    const table = "table bridge cuts";
+    const commands = [
+      `${table} {}`,
+      `delete ${table}`,
+      `${table} {\nchain forward {\n${chain}\n}\n}`,
+    ];
+    await runTool([...this.#inside, "nft", "--file", "-"], `${commands.join("\n")}\n`);
+  }
+
+  async #ip(args: readonly string[]): Promise<void> {
+    await runTool([...this.#inside, "ip", ...args]);
+  }
+
+  /** With the processes of the machine in sight: cards are moved by the ids of these. */
+  get #inside(): string[] {
+    return ["nsenter", `--target=${this.#namespace.pid}`, "--net", "--"];
+  }
+}
+
+/** Both directions between each of the one and each of the other. */
+function pairs(one: Side, other: Side): Array<[string, string]> {
+  return one.flatMap((a) =>
+    other.flatMap((b): Array<[string, string]> => [
+      [a, b],
+      [b, a],
+    ]),
+  );
+}
+
+function hexByte(decimal: string): string {
+  return Number(decimal).toString(16).padStart(2, "0");
+}
