@@ -58,7 +58,7 @@ export class World implements AsyncDisposable {
     });
   }
 
-  /** Lets the victim run, until it dies at a point if one is named. One that still runs is killed. */
+  /** Kills one that still runs, and lets it run until it dies at a point, if one is named. */
   async start(crashAt?: CrashPoint, options: Partial<VictimOptions> = {}): Promise<void> {
     await this.stop();
     this.#victim = await startProcess({
