@@ -50,13 +50,17 @@ export class Host implements AsyncDisposable {
   /** Switches it on. What ran there before does not run again by itself. */
   async boot(): Promise<void> {
     if (this.isOn) throw new Error(`host ${this.name} is on already`);
-    this.#namespace = await Namespace.open();
     const hosts = join(this.dir, "etc-hosts");
     await writeFile(hosts, this.#terms.hosts);
-    await this.run(["hostname", this.name]);
-    await this.run(["mount", "-t", "tmpfs", "none", "/run"]);
-    await this.run(["mount", "--bind", hosts, "/etc/hosts"]);
-    await this.#terms.plugIn(this.#namespace.pid);
+    await using cleanup = new AsyncDisposableStack();
+    const namespace = cleanup.use(await Namespace.open());
+    const run = (cmd: readonly string[]) => runTool(namespace.command(cmd));
+    await run(["hostname", this.name]);
+    await run(["mount", "-t", "tmpfs", "none", "/run"]);
+    await run(["mount", "--bind", hosts, "/etc/hosts"]);
+    await this.#terms.plugIn(namespace.pid);
+    this.#namespace = namespace;
+    cleanup.move();
   }
 
   /** As when its power fails: nothing that it was about to say is said, no connection is closed. */

@@ -22,8 +22,8 @@ export class Switch implements AsyncDisposable {
     await using stack = new AsyncDisposableStack();
     const network = new Switch(stack.use(await Namespace.open()));
     // Without snooping multicast goes to every port, as VRRP has it without a querier.
-    await network.#ip(["link", "add", bridge, "type", "bridge", "mcast_snooping", "0"]);
-    await network.#ip(["link", "set", bridge, "up"]);
+    await network.#ip(["link", "add", "name", bridge, "type", "bridge", "mcast_snooping", "0"]);
+    await network.#ip(["link", "set", "dev", bridge, "up"]);
     stack.move();
     return network;
   }
@@ -33,16 +33,16 @@ export class Switch implements AsyncDisposable {
     // The same card as before it was off, so that nobody has a wrong address of it in mind.
     const mac = `02:00:${address.split(".").map(hexByte).join(":")}`;
     const card = ["peer", "name", hostCard, "address", mac, "netns", String(pid)];
-    await this.#ip(["link", "add", host, "type", "veth", ...card]);
-    await this.#ip(["link", "set", host, "master", bridge, "up"]);
+    await this.#ip(["link", "add", "name", host, "type", "veth", ...card]);
+    await this.#ip(["link", "set", "dev", host, "master", bridge, "up"]);
     const inside = ["nsenter", `--target=${pid}`, "--net", "--", "ip"];
-    await runTool([...inside, "link", "set", "lo", "up"]);
+    await runTool([...inside, "link", "set", "dev", "lo", "up"]);
     await runTool([...inside, "address", "add", `${address}/24`, "dev", hostCard]);
-    await runTool([...inside, "link", "set", hostCard, "up"]);
+    await runTool([...inside, "link", "set", "dev", hostCard, "up"]);
   }
 
   async unplug(host: string): Promise<void> {
-    await this.#ip(["link", "delete", host]);
+    await this.#ip(["link", "delete", "dev", host]);
   }
 
   /** Drops every frame between the two sides, in silence, as a broken cable does. */
