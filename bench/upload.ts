@@ -17,12 +17,20 @@ const modeNames = Object.keys(modes) as Mode[];
 
 const sizesBytes = [5 * 1024, 1024 * 1024];
 const clientCounts = [1, 8, 32];
-const durationMs = 2_000;
+const durationMs = 4_000;
+/** Until then the engine still compiles, and a fresh database still grows its files. */
+const warmUp = { sizeBytes: 5 * 1024, clients: 32, durationMs: 8_000 };
 const secret = "5".repeat(64);
+
+interface Load {
+  readonly sizeBytes: number;
+  readonly clients: number;
+  readonly durationMs: number;
+}
 
 /** A cluster of one mode, and who sends to it. */
 interface Bed extends AsyncDisposable {
-  put(sizeBytes: number, clients: number): Promise<number>;
+  put(load: Load): Promise<number>;
 }
 
 /**
@@ -55,10 +63,12 @@ async function benchModes(catalog: string, beds: ReadonlyMap<Mode, Bed>): Promis
   console.log(`\nuploads per second, catalog on ${catalog}`);
   const columns = [...modeNames, "of not durable", "of one by one"];
   console.log(["size    clients", ...columns].map((name) => name.padStart(15)).join(""));
+  for (const bed of beds.values()) await bed.put(warmUp);
   for (const sizeBytes of sizesBytes) {
     for (const clients of clientCounts) {
       const rates: number[] = [];
-      for (const bed of beds.values()) rates.push(await bed.put(sizeBytes, clients));
+      for (const bed of beds.values())
+        rates.push(await bed.put({ sizeBytes, clients, durationMs }));
       const [durable = NaN, without = NaN, single = NaN] = rates;
       const figures = rates.map((rate) => rate.toFixed(0));
       const ratios = [durable / without, durable / single].map((ratio) => ratio.toFixed(2));
@@ -94,14 +104,15 @@ async function openBed(dataDir: string, mode: Mode, catalogUrl?: string): Promis
   const parts = stack.move();
   let runs = 0;
   return {
-    put: (sizeBytes, clients) => putRate(pool, { sizeBytes, clients, run: ++runs }),
+    put: (load) => putRate(pool, load, ++runs),
     [Symbol.asyncDispose]: () => parts.disposeAsync(),
   };
 }
 
 async function putRate(
   trackers: RpcPool,
-  { sizeBytes, clients, run }: { sizeBytes: number; clients: number; run: number },
+  { sizeBytes, clients, durationMs }: Load,
+  run: number,
 ): Promise<number> {
   const found = await trackers.call("locate", { user: "bench", intent: "write" });
   const storage = found.storages[0];
