@@ -65,6 +65,23 @@ describe("streamSource", () => {
     expect((await later!.next()).value).toEqual(new Uint8Array([2]));
   });
 
+  test("who was given up takes nothing away from the next try, nor the whole from the last", async () => {
+    const chunk = new Uint8Array(limits.uploadReplayMaxBytes / 2).fill(7);
+    const source = streamSource(
+      chunksOf(Buffer.concat(Array(6).fill(chunk)), Array(6).fill(chunk.length)),
+    );
+    const early = source.open()[Symbol.asyncIterator]();
+    await early.next();
+    expect(source.replayable).toBe(true);
+    source.giveUp?.();
+    // As fetch does when it has failed already.
+    await expect(early.next()).rejects.toThrow("given up");
+    expect((await collect(source.open())).length).toBe(6 * chunk.length);
+    expect(source.replayable).toBe(false);
+    // What is left of it must not look like all of it.
+    expect(() => source.open()).toThrow("its first bytes are gone");
+  });
+
   test("a stream that failed fails every later try, and never looks complete", async () => {
     const source = streamSource(
       (async function* () {

@@ -9,6 +9,11 @@ export interface UploadSource {
   readonly replayable: boolean;
   open(): AsyncIterable<Uint8Array>;
   /**
+   * To be called when a try failed: who still reads for it gets no more, and leaves the bytes to
+   * the next one. `fetch` asks for one chunk more when it has failed already.
+   */
+  giveUp?(): void;
+  /**
    * The SHA-256 of all bytes as 64 hex digits, known before they are sent: the storage refuses
    * what differs then. Absent where they can be read but once.
    */
@@ -77,6 +82,7 @@ export function streamSource(stream: AsyncIterable<Uint8Array>, sizeBytes?: numb
       return kept.replayable;
     },
     open: () => kept.open(),
+    giveUp: () => kept.giveUp(),
   };
 }
 
@@ -103,7 +109,13 @@ class KeptStream {
    * the call on, for the network may ask a try for its first bytes when that was given up already.
    */
   open(): AsyncGenerator<Uint8Array> {
+    // The rest of a body is no body: to a storage it would look like a whole one.
+    if (this.#firstKept > 0) throw usedUp();
     return this.#from(++this.#opened);
+  }
+
+  giveUp(): void {
+    this.#opened++;
   }
 
   /** It fails when it was given up: if it just ended, half a body would look complete. */
@@ -154,4 +166,9 @@ class KeptStream {
 
 function givenUp(): DsmError {
   return new DsmError("UPLOAD_INCOMPLETE", "this try of the upload was given up for a later one");
+}
+
+function usedUp(): DsmError {
+  const message = "the upload cannot be sent again: its first bytes are gone";
+  return new DsmError("UPLOAD_INCOMPLETE", message, { remedy: "send it again" });
 }

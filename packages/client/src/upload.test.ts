@@ -1,15 +1,31 @@
 import { expect, test } from "bun:test";
 import { createServer, type Socket } from "node:net";
-import { DsmError } from "@dsm/protocol";
+import { DsmError, limits } from "@dsm/protocol";
 import { StorageRests } from "./storage-rests.ts";
 import { realSurroundings } from "./surroundings.ts";
-import { upload } from "./upload.ts";
-import { bytesSource } from "./upload-source.ts";
+import { upload, type UploadPorts } from "./upload.ts";
+import { bytesSource, streamSource } from "./upload-source.ts";
 
 const problem = '{"code":"PRECONDITION_FAILED","detail":"it is another version"}';
 const refusal =
   "HTTP/1.1 412 Precondition Failed\r\nContent-Type: application/problem+json\r\n" +
   `Content-Length: ${problem.length}\r\n\r\n${problem}`;
+
+/** As if trackers named a storage at that URL, and no other. */
+function portsTo(url: string): UploadPorts {
+  const storage = { storageId: "s1", dataUrl: url, publicUrl: url };
+  return {
+    rests: new StorageRests(() => performance.now()),
+    surroundings: realSurroundings,
+    locateForWrite: async () => ({
+      group: "g1",
+      storages: [storage],
+      capability: "c",
+      expiresAtMs: Date.now() + 60_000,
+    }),
+    stat: () => Promise.reject(new DsmError("FILE_NOT_FOUND", "it was deleted")),
+  };
+}
 
 test("a refusal after a lost answer stays one when the file is gone meanwhile", async () => {
   let tries = 0;
@@ -27,22 +43,40 @@ test("a refusal after a lost answer stays one when the file is gone meanwhile", 
   const { promise: listens, resolve } = Promise.withResolvers<void>();
   server.listen(0, "127.0.0.1", resolve);
   await listens;
-  const url = `http://127.0.0.1:${(server.address() as { port: number }).port}`;
-  const storage = { storageId: "s1", dataUrl: url, publicUrl: url };
-  const ports = {
-    rests: new StorageRests(() => performance.now()),
-    surroundings: realSurroundings,
-    locateForWrite: async () => ({
-      group: "g1",
-      storages: [storage],
-      capability: "c",
-      expiresAtMs: Date.now() + 60_000,
-    }),
-    stat: () => Promise.reject(new DsmError("FILE_NOT_FOUND", "it was deleted")),
-  };
+  const ports = portsTo(`http://127.0.0.1:${(server.address() as { port: number }).port}`);
   const source = bytesSource(new TextEncoder().encode("content"));
   const request = { user: "ann", fileId: "f", source, ifMatch: '"x"' };
   const failure = await upload(ports, request).catch((error: unknown) => error);
   server.close();
   expect([(failure as DsmError).code, tries]).toEqual(["PRECONDITION_FAILED", 2]);
+});
+
+test("a second try sends all that the first would have, though that one reads on", async () => {
+  const chunk = new Uint8Array(200_000).fill(7);
+  const chunks = 15;
+  const sent: number[] = [];
+  let late: Promise<unknown> | undefined;
+  // As Bun's fetch over a connection that is reset: it fails, and then asks for one chunk more.
+  const fetch = async (_url: URL, { body }: RequestInit): Promise<Response> => {
+    const bytes = (body as unknown as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
+    const n = sent.push(0) - 1;
+    for (let next = await bytes.next(); next.done !== true; next = await bytes.next()) {
+      sent[n]! += next.value.length;
+      if (n > 0 || sent[n]! < limits.uploadReplayMaxBytes - chunk.length) continue;
+      setTimeout(() => (late = bytes.next().catch(String)));
+      throw Object.assign(new Error("it was reset"), { code: "ECONNRESET" });
+    }
+    return new Response(problem, { status: 412 });
+  };
+  const stream = (async function* () {
+    for (let i = 0; i < chunks; i++) yield chunk;
+  })();
+  const request = { user: "ann", fileId: "f", source: streamSource(stream), ifMatch: '"x"' };
+  const surroundings = { ...realSurroundings, fetch };
+  const failure = await upload({ ...portsTo("http://127.0.0.1:1"), surroundings }, request).catch(
+    String,
+  );
+  expect(failure).toContain("it is another version");
+  expect(await late).toContain("given up");
+  expect(sent).toEqual([1_000_000, chunks * chunk.length]);
 });

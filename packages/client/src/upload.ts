@@ -84,6 +84,7 @@ export async function upload(ports: UploadPorts, asked: UploadRequest): Promise<
       try {
         return await putOnce(request, storage, location.capability, sent, surroundings);
       } catch (error) {
+        source.giveUp?.();
         failed.note(storage, error);
         if (inDoubt !== undefined && isRefusal(error)) {
           const own = await ownEarlierCommit(ports, request, inDoubt);
