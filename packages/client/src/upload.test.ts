@@ -63,7 +63,9 @@ test("a second try sends all that the first would have, though that one reads on
     for (let next = await bytes.next(); next.done !== true; next = await bytes.next()) {
       sent[n]! += next.value.length;
       if (n > 0 || sent[n]! < limits.uploadReplayMaxBytes - chunk.length) continue;
-      setTimeout(() => (late = bytes.next().catch(String)));
+      setTimeout(() => {
+        late = bytes.next().catch(String);
+      });
       throw Object.assign(new Error("it was reset"), { code: "ECONNRESET" });
     }
     return new Response(problem, { status: 412 });
