@@ -6,6 +6,7 @@ import { startStorage } from "@dsm/storage";
 import { until } from "@dsm/testkit";
 import { type ChaosCluster, groups } from "./cluster.ts";
 import type { Figures } from "./figures.ts";
+import { untilTrashIsEmpty } from "./trash.ts";
 
 /** What a crash may leave between the bytes of an upload and its catalog row. */
 const leftovers = new Set(["orphan", "unsettled"]);
@@ -32,6 +33,8 @@ export async function checkByFsck(cluster: ChaosCluster, figures: Figures): Prom
     await using _storage = await impatientStorage(cluster, catalog, group);
     await until("it is the one that is asked", () => isAlone(client, group));
     await repairAll(client, group, figures);
+    // What fsck put in force has replaced something.
+    await untilTrashIsEmpty(catalog, group);
   }
 }
 

@@ -2,14 +2,11 @@ import { readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { type Catalog, openCatalog } from "@dsm/catalog";
 import type { StoredSpace } from "@dsm/protocol";
-import { until } from "@dsm/testkit";
-import { groups, trashGraceMs } from "./cluster.ts";
+import { groups } from "./cluster.ts";
 import { absent, type MediaKey, type State } from "./file-history.ts";
 import type { FinalPorts } from "./final-ports.ts";
 import { checkByFsck } from "./fsck-check.ts";
-
-/** The reaper looks every second; on a busy machine it may take some rounds. */
-const emptyTimeoutMs = trashGraceMs + 60_000;
+import { untilTrashIsEmpty } from "./trash.ts";
 
 /**
  * What is stored adds up: the trash is empty when its time is over, the usage of each user is the
@@ -22,9 +19,7 @@ export async function checkSpace(
 ): Promise<void> {
   const tell = (what: string) => figures.violations.push({ kind: "space", what });
   await using catalog = await openCatalog(cluster.catalog.url);
-  for (const group of groups) {
-    await until("the trash is empty", () => isTrashEmpty(catalog, group), emptyTimeoutMs);
-  }
+  for (const group of groups) await untilTrashIsEmpty(catalog, group);
   for (const user of new Set(keys.map((key) => key.user))) {
     const expected: StoredSpace = { liveFiles: 0, liveBytes: 0, trashBlobs: 0, trashBytes: 0 };
     for (const key of keys.filter((it) => it.user === user)) {
@@ -43,23 +38,22 @@ export async function checkSpace(
   if (figures.violations.length > 0) return;
   await checkByFsck(cluster, figures);
   for (const group of groups) {
-    const own = keys.filter(({ user }) => user.startsWith(`${group}-`));
-    const live = await blobsOfFiles(catalog, own);
+    const live = await blobsOfFiles(catalog, keys, group);
     const onDisk = await blobsOnDisk(cluster.groupRoot(group));
     for (const id of live.difference(onDisk)) tell(`${group} misses blob ${id}`);
     for (const id of onDisk.difference(live)) tell(`${group} has blob ${id}, of no file`);
   }
 }
 
-async function isTrashEmpty(catalog: Catalog, group: string): Promise<boolean> {
-  return (await catalog.trashed({ group, beforeMs: Date.now() + 1, limit: 1 })).length === 0;
-}
-
-async function blobsOfFiles(catalog: Catalog, keys: readonly MediaKey[]): Promise<Set<string>> {
+async function blobsOfFiles(
+  catalog: Catalog,
+  keys: readonly MediaKey[],
+  group: string,
+): Promise<Set<string>> {
   const ids = new Set<string>();
   for (const { user, fileId } of keys) {
     const current = await catalog.current(user, fileId);
-    if (current?.file !== undefined) ids.add(current.file.blobId);
+    if (current?.file?.group === group) ids.add(current.file.blobId);
   }
   return ids;
 }

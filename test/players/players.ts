@@ -35,7 +35,8 @@ export async function mpv(url: string, seeksS: readonly number[]): Promise<strin
     "--ao=null",
     "--ao-null-untimed=yes",
     "--untimed",
-    "--msg-level=all=warn,mpv_seeks=info",
+    // A player that finds its machine too slow says so, which is no fault of the bytes.
+    "--msg-level=all=warn,cplayer=error,mpv_seeks=info",
     `--script=${join(import.meta.dir, "mpv-seeks.lua")}`,
     `--script-opts=seeks=${seeksS.join(":")}`,
     url,
