@@ -58,7 +58,9 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     if (figures.violations.length > 0) ending.abort();
   }, followEveryMs);
   try {
-    const faults = { cluster, figures, random: random.split("faults"), trouble, signal: stop };
+    const users = [...new Set(keys.map(({ user }) => user))];
+    const terms = { random: random.split("faults"), trouble, signal: stop, users };
+    const faults = { cluster, figures, ...terms };
     await using doors = new Doors(cluster);
     let contents = 0;
     const clients = doors.all.map(({ door, gateway }, n) => {

@@ -1,4 +1,5 @@
-import type { ChaosCluster, Guarded } from "./cluster.ts";
+import { DsmError } from "@dsm/protocol";
+import { type ChaosCluster, groups, type Guarded } from "./cluster.ts";
 import type { Figures } from "./figures.ts";
 import type { Random } from "./random.ts";
 import type { Weather } from "./relay.ts";
@@ -11,6 +12,7 @@ interface FaultPorts {
   /** Ends every fault early: each heals what it did. */
   readonly signal: AbortSignal;
   readonly trouble: CatalogTrouble;
+  readonly users: readonly string[];
 }
 
 /** When trackers may have said that the catalog is down. */
@@ -50,6 +52,7 @@ const weights = {
   "connections cut in the middle": 9,
   "disk full": 5,
   "catalog outage": 8,
+  "user moves": 8,
 } as const;
 type FaultName = keyof typeof weights;
 
@@ -127,7 +130,20 @@ const faults: Readonly<Record<FaultName, Fault>> = {
       }
     });
   },
+  "user moves": moveUser,
 };
+
+/** No fault, but a time in which faults meet what they meet nowhere else. */
+async function moveUser({ cluster, figures, random, users }: FaultPorts): Promise<void> {
+  await using client = cluster.newClient();
+  try {
+    await client.assign(random.pick(users), random.pick(groups));
+    figures.fault("user moves");
+  } catch (error) {
+    // The cluster is not whole, or the group has no room.
+    if (!(error instanceof DsmError) || !error.retryable) throw error;
+  }
+}
 
 /**
  * Lets one fault after the other happen, some at the same time, until the signal; then all of them

@@ -16,6 +16,7 @@ export interface VictimOptions extends Pick<
   | "doubtSettleMs"
   | "orphanAgeMs"
   | "journalPartMaxBytes"
+  | "movePollMs"
 > {
   readonly secret: string;
   readonly catalogUrl: string;

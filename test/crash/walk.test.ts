@@ -78,6 +78,7 @@ const elsewhere = {
   "ids.leased": "id-server.test.ts: of an ID server",
   "heal.written": "test/scrub/crashes.test.ts: needs a second disk with good bytes",
   "heal.checked": "test/scrub/crashes.test.ts: likewise",
+  "move.copied": "test/cluster/move-crashes.test.ts: needs a second group",
   "fsck.noted": "test/fsck/crashes.test.ts: needs a group that is out of order",
   "fsck.moved": "test/fsck/crashes.test.ts: likewise",
   "fsck.linked": "test/fsck/crashes.test.ts: likewise",

@@ -137,6 +137,19 @@ describe("what the catalog has forgotten", () => {
     expect((await s.fsck({ digests: true })).told).toEqual([]);
   });
 
+  test("so does one of a user who has another group by now, and it has to move there", async () => {
+    await using s = await Scene.open();
+    await s.put("a");
+    await s.cluster.catalog.assignGroup("zoe", "g2", 1);
+    await s.write(blobPath(id), "kept");
+    await s.journaled(putRecord({ bytes: "kept", user: "zoe" }), laterRecord());
+    expect((await s.repair()).left).toEqual([]);
+    expect(await s.read("lost", "zoe")).toBe("kept");
+    expect(await s.cluster.catalog.moves({ to: "g2", limit: 9 })).toMatchObject([
+      { user: "zoe", from: "g1", files: 1, bytes: 4 },
+    ]);
+  });
+
   test("its row is not put back to bytes that do not fit, and these stay", async () => {
     await using s = await Scene.open();
     await s.put("a");

@@ -36,13 +36,19 @@ export function change(
   const file = {
     user,
     fileId,
-    group: "g1",
+    group: groupOf(user),
     version,
     modifiedAtMs: 1_700_000_000_000 + ids,
     ...blob,
   };
   const replaces = before === undefined ? {} : { replaces: before.file.blobId };
   return { kind: "put", file, ...replaces };
+}
+
+/** As `fill` assigns them. */
+function groupOf(user: string): string {
+  const number = /^user-(\d+)$/.exec(user)?.[1];
+  return number === undefined ? "g1" : `g${Number(number) % 3}`;
 }
 
 /** Rows of every kind, more than a page of each. */
@@ -77,11 +83,21 @@ export async function fill(catalog: Catalog): Promise<void> {
     const [first] = puts.slice(100);
     if (first !== undefined) await catalog.markDamage(first.file.blobId, "0-3");
   }
+  for (const name of ["g0", "g1"]) await catalog.claimGroupId(name, `the id of ${name}`, 9);
+  // Some files lie in another group than their user, and one was moved.
+  await catalog.reassignGroup("user-3", "g2", 10);
+  const [file] = await catalog.filesElsewhere({ user: "user-3", group: "g2", limit: 1 });
+  if (file === undefined) throw new Error("user-3 has files in g0");
+  const next = { ...file, blobId: blobIdFromNumber(++ids), version: file.version + 1 };
+  const moved = { ...next, group: "g2" };
+  await catalog.commit([{ kind: "put", file: moved, replaces: file.blobId, atMs: 1.8e12 }]);
   await catalog.leaseSegment("blob", ids + 1);
 }
 
 /** A restore passes over ids that may have been leased after the backup. */
 export function expectRestored(restored: Rows, original: Rows): void {
+  expect(restored.groups).toEqual(original.groups);
+  expect(restored.moves).toEqual(original.moves);
   expect(restored.users).toEqual(original.users);
   expect(restored.versions).toEqual(original.versions);
   expect(restored.usage).toEqual(original.usage);

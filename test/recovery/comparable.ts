@@ -1,11 +1,13 @@
-import type { Catalog, UserRow, VersionRow } from "@dsm/catalog";
+import type { Catalog, GroupRow, Move, UserRow, VersionRow } from "@dsm/catalog";
 import { limits, type UserUsage } from "@dsm/protocol";
 
 /** All rows of a catalog, in the order of their keys. */
 export interface Rows {
+  readonly groups: GroupRow[];
   readonly users: UserRow[];
   readonly versions: VersionRow[];
   readonly usage: Record<string, UserUsage | undefined>;
+  readonly moves: Move[];
   readonly nextIds: Record<string, number>;
 }
 
@@ -20,7 +22,8 @@ export async function rowsOf(catalog: Catalog): Promise<Rows> {
   for (const { name } of users) usage[name] = await catalog.usageOf(name);
   const nextIds: Rows["nextIds"] = {};
   for (const { name, next } of await catalog.segments()) nextIds[name] = next;
-  return { users, versions, usage, nextIds };
+  const [groups, moves] = [await catalog.groups(), await catalog.moves({ limit: limits.listMax })];
+  return { groups, users, versions, usage, moves, nextIds };
 }
 
 async function all<T>(page: (after: T | undefined, limit: number) => Promise<T[]>): Promise<T[]> {
@@ -43,7 +46,7 @@ async function all<T>(page: (after: T | undefined, limit: number) => Promise<T[]
  * - A user who never had a file is nobody's yet: assigned again at the first upload.
  * - Ids are compared by themselves: a rebuild passes many over.
  */
-export function comparable({ users, versions, usage }: Rows): Omit<Rows, "nextIds"> {
+export function comparable({ users, versions, usage, moves }: Rows) {
   const kept = versions
     .filter((row, i) => !(row.deleted && row.trashGroup === undefined && isFollowed(versions, i)))
     .map((row) => omit(row, "damage"));
@@ -51,6 +54,7 @@ export function comparable({ users, versions, usage }: Rows): Omit<Rows, "nextId
   return {
     users: users.filter(({ name }) => haveFiles.has(name)),
     versions: kept,
+    moves,
     usage: Object.fromEntries(Object.entries(usage).filter(([name]) => haveFiles.has(name))),
   };
 }

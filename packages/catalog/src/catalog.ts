@@ -9,6 +9,11 @@ export interface PutChange {
   readonly file: FileInfo;
   /** The blob of the version before, which goes into the trash; absent after a delete. */
   readonly replaces?: BlobId;
+  /**
+   * The time of the change where that is not `file.modifiedAtMs`: of a file that was moved, whose
+   * bytes are as old as they were. The trash goes by this one.
+   */
+  readonly atMs?: number;
 }
 
 /** A tombstone: the version that ends a file. It takes an id of its own, but has no blob. */
@@ -45,6 +50,8 @@ export type CommitOutcome = "in force" | "superseded" | "over quota";
 
 export interface CurrentVersion {
   readonly version: number;
+  /** When it came into force, where the file itself is older: it was moved to its group. */
+  readonly movedAtMs?: number;
   /** Absent when the newest version is a delete. */
   readonly file?: FileInfo;
 }
@@ -98,10 +105,29 @@ export interface VersionRow {
   readonly sha256: string;
   readonly mediaType: string;
   readonly atMs: number;
+  /** How old the file is, where that is not `atMs`. */
+  readonly modifiedAtMs?: number;
   readonly replaces?: BlobId;
   readonly trashGroup?: string;
   readonly expiresAtMs?: number;
   readonly damage?: string;
+}
+
+/** What a group has besides its name; the marker of its file system carries the same id. */
+export interface GroupRow {
+  readonly name: string;
+  /** A UUID. */
+  readonly id: string;
+  readonly createdAtMs: number;
+}
+
+/** Files of a user that lie in another group than the user's, to which they have to move. */
+export interface Move {
+  readonly user: string;
+  readonly from: string;
+  readonly to: string;
+  readonly files: number;
+  readonly bytes: number;
 }
 
 /** One blob that the catalog knows of, and whether readers can still reach it. */
@@ -115,6 +141,11 @@ interface Page<Key> {
   readonly after?: Key;
   /** 1 to `limits.listMax`. */
   readonly limit: number;
+}
+
+export interface MoveKey {
+  readonly user: string;
+  readonly from: string;
 }
 
 export interface VersionKey {
@@ -147,8 +178,25 @@ export interface Catalog extends AsyncDisposable {
   groupOf(user: string): Promise<string | undefined>;
   /** First writer wins, also between processes at the same moment; gives the group in force. */
   assignGroup(user: string, group: string, nowMs: number): Promise<string>;
-  /** Moves a user. @throws DsmError CONFLICT when files of the user live in another group */
+  /**
+   * Makes a group that of a user, who is new or has another one. New files go there; those that
+   * lie elsewhere stay readable where they are and are `moves`, also those of uploads that were
+   * under way.
+   */
   reassignGroup(user: string, group: string, nowMs: number): Promise<void>;
+  /** By user and group: of all, of one user, or to one group. */
+  moves(query: Page<MoveKey> & { user?: string; to?: string }): Promise<Move[]>;
+  /** Live files of a user in other groups than this one, in the byte order of their ids. */
+  filesElsewhere(query: Page<string> & { user: string; group: string }): Promise<FileInfo[]>;
+  /** The id of a group, as the first storage of it has claimed it. */
+  groupIdOf(group: string): Promise<string | undefined>;
+  /**
+   * First writer wins; gives the id in force. May be repeated.
+   * @throws DsmError CONFLICT when another group has this id
+   */
+  claimGroupId(group: string, id: string, nowMs: number): Promise<string>;
+  /** All groups with an id, by name. */
+  groups(): Promise<GroupRow[]>;
   /** The newest version of a file; undefined when there never was one. */
   current(user: string, fileId: string): Promise<CurrentVersion | undefined>;
   /** Live files of a user in the byte order of their ids. */
@@ -208,17 +256,18 @@ export interface Catalog extends AsyncDisposable {
   restoredFromMs(): Promise<number | undefined>;
   /**
    * Reads the whole catalog as it is at one moment, while others go on writing.
-   * `work` sees that moment in `users`, `versions` and `segments`.
+   * `work` sees that moment in `groups`, `users`, `versions` and `segments`.
    */
   snapshot<T>(
-    work: (at: Pick<Catalog, "users" | "versions" | "segments">) => Promise<T>,
+    work: (at: Pick<Catalog, "groups" | "users" | "versions" | "segments">) => Promise<T>,
   ): Promise<T>;
   /**
    * Writes rows as they are, for restore and rebuild. A row whose key is there already stays as it
-   * was; a segment is only ever moved on, never back. The usage of their users is wrong until
-   * `checkUsage` with `repair`.
+   * was; a segment is only ever moved on, never back. The usage of their users and their moves are
+   * wrong until `checkUsage` with `repair`.
    */
   load(rows: {
+    groups?: readonly GroupRow[];
     users?: readonly UserRow[];
     versions?: readonly VersionRow[];
     segments?: ReadonlyArray<{ name: string; next: number }>;

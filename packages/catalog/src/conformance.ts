@@ -4,6 +4,7 @@ import { describeCommits } from "./conformance/commits.ts";
 import { describeLists } from "./conformance/lists.ts";
 import { describeMigrations } from "./conformance/migrations.ts";
 import { describeModel } from "./conformance/model.ts";
+import { describeMoves } from "./conformance/moves.ts";
 import { describeQuotas } from "./conformance/quotas.ts";
 import { describeRaces } from "./conformance/races.ts";
 import { describeTrash } from "./conformance/trash.ts";
@@ -15,6 +16,7 @@ export function describeCatalog(backend: Backend): void {
   const why = backend.missing === undefined ? "" : ` (skipped: ${backend.missing})`;
   describe.skipIf(backend.missing !== undefined)(`catalog on ${backend.name}${why}`, () => {
     describe("users", () => describeUsers(backend));
+    describe("moves", () => describeMoves(backend));
     describe("commits", () => describeCommits(backend));
     describe("lists", () => describeLists(backend));
     describe("trash", () => describeTrash(backend));

@@ -3,6 +3,7 @@ import { inArray } from "drizzle-orm";
 import type { Catalog } from "./catalog.ts";
 import type { Dialect } from "./dialect.ts";
 import { findMark, removeMark, setMark } from "./queries/marks.ts";
+import { markMoves } from "./queries/moves.ts";
 import { addUsage, type Usage } from "./queries/usage.ts";
 import { change } from "./script.ts";
 import { UsageCounter } from "./usage-counter.ts";
@@ -32,7 +33,7 @@ export class CatalogLoad implements AsyncDisposable {
   async add(rows: Parameters<Catalog["load"]>[0]): Promise<void> {
     const { versions = [], ...others } = rows;
     for (const row of versions) this.#counter.add(row);
-    if (others.users !== undefined || others.segments !== undefined) {
+    if (Object.keys(others).length > 0) {
       while (!(await this.#patiently(() => this.#catalog.load(others)))) continue;
     }
     for (let at = 0; at < versions.length;) {
@@ -95,6 +96,7 @@ async function writeUsage(
   await dialect.atomic(`write the usage of ${users.length} users`, function* () {
     yield* change(dialect.db.delete(userUsage).where(inArray(userUsage.user, [...users])));
     yield* addUsage(dialect, usage);
+    yield* markMoves(dialect, inArray(userUsage.user, [...users]));
   });
 }
 

@@ -142,10 +142,10 @@ describe.skipIf(missing !== undefined)(`MariaDB that fails${why}`, () => {
       // What the first try, of which nobody knows, has done when its answer is given up.
       await early.query("BEGIN");
       await early.query(
-        `INSERT INTO versions VALUES ('bob', 'a', 1, ?, 'g1', 0, 10, '', '', 1, NULL, NULL, NULL, NULL)`,
+        `INSERT INTO versions VALUES ('bob', 'a', 1, ?, 'g1', 0, 10, '', '', 1, NULL, NULL, NULL, NULL, NULL)`,
         [late.file.blobId],
       );
-      await early.query("INSERT INTO user_usage VALUES ('bob', 'g1', 1, 10, 0, 0)");
+      await early.query("INSERT INTO user_usage VALUES ('bob', 'g1', 1, 10, 0, 0, NULL)");
       // A change that needs the closer look goes with the second one.
       const again = catalog.commit([put({ user: "ann", fileId: "a", sizeBytes: 10 }), late]);
       await waitsForLock(server);
@@ -166,7 +166,7 @@ describe.skipIf(missing !== undefined)(`MariaDB that fails${why}`, () => {
     try {
       const insert = (fileId: string) =>
         other.query(
-          `INSERT INTO versions VALUES ('ann', ?, 1, ?, 'g1', 0, 1, '', '', 1, NULL, NULL, NULL, NULL)`,
+          `INSERT INTO versions VALUES ('ann', ?, 1, ?, 'g1', 0, 1, '', '', 1, NULL, NULL, NULL, NULL, NULL)`,
           [fileId, nextId()],
         );
       await other.query("BEGIN");

@@ -1,12 +1,21 @@
 import { type BlobId, DsmError, type FileInfo, type StoredSpace } from "@dsm/protocol";
 import { sql } from "drizzle-orm";
-import type { Catalog, Change, CurrentVersion, TrashedBlob, VersionRow } from "./catalog.ts";
+import type {
+  Catalog,
+  Change,
+  CurrentVersion,
+  GroupRow,
+  TrashedBlob,
+  VersionRow,
+} from "./catalog.ts";
 import type { Dialect } from "./dialect.ts";
 import { restoredFromMs } from "./loading.ts";
 import * as blobs from "./queries/blobs.ts";
 import { checkUsage } from "./queries/check-usage.ts";
 import { commitChanges } from "./queries/commit.ts";
 import { type Current, listFiles, prepareCurrent } from "./queries/files.ts";
+import * as groups from "./queries/groups.ts";
+import * as moves from "./queries/moves.ts";
 import * as rows from "./queries/rows.ts";
 import { leaseSegment } from "./queries/segments.ts";
 import { forgetTrashed, trashedBlobs, trashEntryOf } from "./queries/trash.ts";
@@ -51,9 +60,27 @@ export class SqlCatalog implements Catalog {
 
   async reassignGroup(user: string, group: string, nowMs: number): Promise<void> {
     if ((await this.assignGroup(user, group, nowMs)) === group) return;
-    await users.moveUser(this.#dialect, user, group, nowMs);
-    const inForce = await this.#groupOf(user);
-    if (inForce !== group) throw users.cannotMove(user, group, inForce);
+    await moves.moveUser(this.#dialect, user, group, nowMs);
+  }
+
+  moves(query: Of<"moves">): Answer<"moves"> {
+    return moves.listMoves(this.#dialect, query);
+  }
+
+  filesElsewhere(query: Of<"filesElsewhere">): Promise<FileInfo[]> {
+    return moves.filesElsewhere(this.#dialect, query);
+  }
+
+  groupIdOf(group: string): Promise<string | undefined> {
+    return groups.groupIdOf(this.#dialect, group);
+  }
+
+  claimGroupId(group: string, id: string, nowMs: number): Promise<string> {
+    return groups.claimGroupId(this.#dialect, { name: group, id, createdAtMs: nowMs });
+  }
+
+  groups(): Promise<GroupRow[]> {
+    return groups.listGroups(this.#dialect);
   }
 
   current(user: string, fileId: string): Promise<CurrentVersion | undefined> {
@@ -145,10 +172,11 @@ export class SqlCatalog implements Catalog {
   }
 
   snapshot<T>(
-    work: (at: Pick<Catalog, "users" | "versions" | "segments">) => Promise<T>,
+    work: (at: Pick<Catalog, "groups" | "users" | "versions" | "segments">) => Promise<T>,
   ): Promise<T> {
     return this.#dialect.snapshot("read it as it is now", (at) =>
       work({
+        groups: () => groups.listGroups(at),
         users: (query) => users.listUsers(at, query),
         versions: (query) => rows.listVersions(at, query),
         segments: () => rows.listSegments(at),

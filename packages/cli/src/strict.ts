@@ -71,12 +71,22 @@ export function command<const T extends ArgsDef>(spec: Spec<T>): Command {
       assertArgs(title, rawArgs, args);
       const definition = defineCommand<T>({
         args: args as T,
-        run: ({ args: parsed }) => spec.run({ ...terms, args: parsed, positionals: parsed._ }),
+        run: ({ args: parsed }) =>
+          spec.run({ ...terms, args: withNegations(parsed, args), positionals: parsed._ }),
       });
       const { result } = await runCommand(definition, { rawArgs });
       return typeof result === "number" ? result : 0;
     },
   };
+}
+
+/** citty reads `--no-wait` as `wait` that is false, also where a flag has that name. */
+function withNegations<T extends object>(parsed: T, def: ArgsDef): T {
+  const values = new Map<string, unknown>(Object.entries(parsed));
+  const isMeant = (name: string) =>
+    name.startsWith("no-") && values.get(name.slice("no-".length)) === false;
+  const meant = Object.keys(def).filter(isMeant);
+  return { ...parsed, ...Object.fromEntries(meant.map((name) => [name, true])) };
 }
 
 /** The text of `--help` for a command and what stands below it. */

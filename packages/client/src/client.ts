@@ -5,10 +5,12 @@ import {
   DsmError,
   type Emptied,
   type FileInfo,
+  type Intent,
   isExpired,
   limits,
   type ListPage,
   type Location,
+  type MovesPage,
   type RequestOf,
   type StoredSpace,
   type TrackerStatus,
@@ -20,8 +22,10 @@ import { withAttempts } from "./attempts.ts";
 import { deleteFile, type DeletePorts, type DeleteRequest } from "./delete-file.ts";
 import { type EmptyPorts, type EmptyRequest, emptyTrash } from "./empty-trash.ts";
 import { type JobLine, maintain, type MaintainRequest } from "./maintain.ts";
+import type { LocateOptions } from "./known-storages.ts";
 import type { ReadObserver } from "./read-observer.ts";
 import { type ReadContext, RangeReader } from "./read-range.ts";
+import { assertRemoved } from "./remove-storage.ts";
 import { restoreFile, type RestorePorts, type RestoreRequest } from "./restore-file.ts";
 import { StorageRests } from "./storage-rests.ts";
 import { realSurroundings, type Surroundings } from "./surroundings.ts";
@@ -221,7 +225,22 @@ export class DsmClient implements AsyncDisposable {
     await this.#trackers.call("drain", { storageId, draining });
   }
 
-  /** Puts a user without files into a group. @throws DsmError CONFLICT */
+  /** @throws DsmError MEMBER_NOT_FOUND, CONFLICT for one that is online, UNREACHABLE */
+  async removeStorage(storageId: string): Promise<void> {
+    const results = await this.#trackers.callAll("remove", { storageId });
+    assertRemoved(storageId, results);
+  }
+
+  /** One page of the users whose files still have to move to their group. */
+  async moves(query: RequestOf<"moves">): Promise<MovesPage> {
+    if (query.user !== undefined) assertUser(query.user);
+    return this.#again(() => this.#trackers.call("moves", query));
+  }
+
+  /**
+   * Makes a group that of a user; the storages of the group fetch the files, see `moves`.
+   * @throws DsmError GROUP_UNAVAILABLE, STORAGE_FULL
+   */
   async assign(user: string, group: string): Promise<string> {
     assertUser(user);
     return (await this.#trackers.call("assign", { user, group })).group;
@@ -241,17 +260,23 @@ export class DsmClient implements AsyncDisposable {
   }
 
   #ports(): UploadPorts & DeletePorts & RestorePorts & EmptyPorts {
+    const locate = (intent: Intent) => (user: string, fileId: string, options?: LocateOptions) => {
+      const request = { user, fileId, intent, ...groupOf(options) };
+      return this.#trackers.call("locate", request, options);
+    };
     return {
       rests: this.#rests,
       surroundings: this.#surroundings,
-      locateForWrite: (user, fileId, options) =>
-        this.#trackers.call("locate", { user, fileId, intent: "write" }, options),
-      locateForDelete: (user, fileId, options) =>
-        this.#trackers.call("locate", { user, fileId, intent: "delete" }, options),
+      locateForWrite: locate("write"),
+      locateForDelete: locate("delete"),
       stat: (user, fileId) => this.stat(user, fileId),
       trash: (query) => this.trash(query),
     };
   }
+}
+
+function groupOf(options: LocateOptions | undefined): { group?: string } {
+  return options?.group === undefined ? {} : { group: options.group };
 }
 
 /** Whoever has begun to read may read on; nobody begins any more. */

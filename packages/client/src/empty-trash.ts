@@ -60,10 +60,11 @@ export async function emptyTrash(ports: EmptyPorts, request: EmptyRequest): Prom
   }
 }
 
-/** Versions of one file together, the oldest first. */
+/** Versions of one file in one group together, the oldest first. */
 function batchesOf(page: ReadonlyArray<{ readonly file: FileInfo }>): FileInfo[][] {
   const files = page.map(({ file }) => file);
-  return [...Map.groupBy(files, ({ fileId }) => fileId).values()].flatMap((versions) => {
+  const places = Map.groupBy(files, ({ group, fileId }) => `${group}/${fileId}`);
+  return [...places.values()].flatMap((versions) => {
     const inOrder = versions.toSorted((a, b) => a.version - b.version);
     const starts = Array.from(
       { length: Math.ceil(inOrder.length / limits.emptyBatchMax) },
@@ -83,11 +84,14 @@ async function emptyBatch(
   const failed = new FailedStorages(ports.rests);
   const [first] = batch;
   if (first === undefined) return { blobs: 0, bytes: 0, kept: 0 };
-  const { user, fileId } = first;
+  const { user, fileId, group } = first;
   const query = batch.map(({ blobId }) => `blob=${blobId}`).join("&");
   return withAttempts(
     async (number) => {
-      const location = await ports.locateForDelete(user, fileId, { elsewhere: number > 1 });
+      const location = await ports.locateForDelete(user, fileId, {
+        elsewhere: number > 1,
+        group,
+      });
       const storage = failed.order(location)[0];
       if (storage === undefined) throw new DsmError("GROUP_UNAVAILABLE", "no storage was named");
       const what = `storage ${storage.storageId}`;

@@ -136,6 +136,7 @@ export class RangeReader {
         try {
           return await this.#race(start, endExclusive);
         } catch (error) {
+          if (await this.#storages.follow()) return this.#race(start, endExclusive);
           throw trackersError ?? error;
         }
       },

@@ -18,7 +18,7 @@ import {
  */
 export class ReadRight {
   readonly #secret: ClusterSecret;
-  readonly #file: FileInfo;
+  #file: FileInfo;
   readonly #now: () => number;
   #capability: string | undefined;
   #expiresAtMs = 0;
@@ -28,6 +28,13 @@ export class ReadRight {
     this.#secret = secret;
     this.#file = file;
     this.#now = now;
+  }
+
+  /** The same bytes lie under another id now. */
+  adopt(file: FileInfo): void {
+    this.#file = file;
+    this.#capability = undefined;
+    this.#isOwn = false;
   }
 
   /** A tracker located the file: its capability is used as long as it is good. */

@@ -56,7 +56,9 @@ export async function restoreFile(ports: RestorePorts, request: RestoreRequest):
   let inDoubt = false;
   return withAttempts(
     async (number) => {
-      const location = await ports.locateForWrite(user, as, { elsewhere: number > 1 });
+      // Where its bytes are: a user who has moved since has new files in another group.
+      const { group } = trashed;
+      const location = await ports.locateForWrite(user, as, { elsewhere: number > 1, group });
       const storage = failed.order(location)[0];
       if (storage === undefined) throw new DsmError("GROUP_UNAVAILABLE", "no storage was named");
       const what = `storage ${storage.storageId}`;

@@ -61,6 +61,8 @@ export interface ClusterOptions {
   readonly reserveBytes?: number;
   readonly scrubBytesPerSecond?: number;
   readonly scrubIntervalMs?: number;
+  readonly moveBytesPerSecond?: number;
+  readonly movePollMs?: number;
   readonly sync?: SyncMode;
   readonly commitGroupMax?: number;
   readonly doubtSettleMs?: number;
@@ -212,6 +214,8 @@ export class Cluster implements AsyncDisposable {
         reapIntervalMs,
         scrubBytesPerSecond: this.#options.scrubBytesPerSecond ?? defaults.scrubBytesPerSecond,
         scrubIntervalMs: this.#options.scrubIntervalMs ?? defaults.scrubIntervalMs,
+        moveBytesPerSecond: this.#options.moveBytesPerSecond,
+        movePollMs: this.#options.movePollMs,
         ...(sync === undefined ? {} : { sync }),
         ...(commitGroupMax === undefined ? {} : { commitGroupMax }),
         ...(doubtSettleMs === undefined ? {} : { doubtSettleMs }),

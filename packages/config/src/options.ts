@@ -139,6 +139,12 @@ export const options = {
       30 * 86_400_000,
       "How long after the end of a scrub the next one begins, by another member of the group.",
     ),
+    moveBytesPerSecond: withDefault(
+      size(0, 2 ** 40),
+      32 * 1024 * 1024,
+      "How fast files of users who were moved to its group are fetched from where they lie, each " +
+        "second; 0 leaves them there. A busy storage fetches a tenth of it.",
+    ),
     metricsKey: optional(
       text("a key without control characters", "KEY"),
       "put-the-output-of-openssl-rand-hex-32-here",

@@ -16,6 +16,8 @@ export const crashPoints = {
   "delete.flushed": "The record of a delete is durable; the catalog still has the file.",
   "delete.committed": "The tombstone is in force; nobody was told.",
   "restore.linked": "A trashed blob has a second name under a new id; nothing is journaled.",
+  "move.copied":
+    "The blob of a user who moves is copied to the new group; the file is still in the old one.",
   "abort.due": "The catalog refused a change; its record is still open.",
   "abort.journaled": "The abort of a refused change is written; it is not durable.",
   "abort.flushed": "The abort of a refused change is durable; the client was not told.",

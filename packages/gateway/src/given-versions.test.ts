@@ -4,7 +4,7 @@ import { blindness, GivenVersions, type Reader } from "./given-versions.ts";
 
 const ann: Reader = { address: "10.0.0.1", userAgent: "wget" };
 const version = (number: number, fileId = "f") =>
-  ({ user: "u", fileId, blobId: `${number}`.padStart(16, "0") }) as FileInfo;
+  ({ user: "u", fileId, sha256: `${number}`.padStart(64, "0") }) as FileInfo;
 
 function give(given: GivenVersions, reader: Reader, file: FileInfo): boolean {
   const look = given.look(reader, file);

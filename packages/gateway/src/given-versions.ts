@@ -21,7 +21,8 @@ export class GivenVersions {
 
   look(reader: Reader, file: FileInfo): Look {
     const key = hashOf(`${reader.address}\n${reader.userAgent}\n${file.user}/${file.fileId}`);
-    const version = hashOf(file.blobId);
+    // By its bytes: a file that was moved to another group is a new version of the same ones.
+    const version = hashOf(file.sha256);
     const before = this.#given.get(key);
     return {
       hadAnother: before !== undefined && before !== version,

@@ -14,7 +14,13 @@ import { z } from "zod";
  * whose catalog statement did not happen. The version orders the records of one file.
  */
 const recordSchema = z.discriminatedUnion("kind", [
-  z.object({ kind: z.literal("put"), file: fileInfoSchema, replaces: blobIdSchema.optional() }),
+  z.object({
+    kind: z.literal("put"),
+    file: fileInfoSchema,
+    replaces: blobIdSchema.optional(),
+    /** Of a file that was moved, which is older than that. */
+    atMs: timeMsSchema.optional(),
+  }),
   z.object({
     kind: z.literal("delete"),
     user: nameSchema,

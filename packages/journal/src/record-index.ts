@@ -136,8 +136,8 @@ export class RecordIndex implements Disposable {
 
   /**
    * All users by name, each as the record says that was updated last. A user of whom there is
-   * none, as before dsm wrote such records, lives where the newest put is: a user is only ever
-   * moved without files.
+   * none, as before dsm wrote such records, lives where the newest put is: at that time users
+   * were only moved without files.
    */
   *users(): Generator<UserRecord, void, undefined> {
     this.#flush();

@@ -27,6 +27,8 @@ export interface IndexedChange {
   readonly sha256: string;
   readonly mediaType: string;
   readonly atMs: number;
+  /** How old the file is, where that is not `atMs`. */
+  readonly modifiedAtMs?: number;
   readonly replaces?: BlobId;
   readonly expiresAtMs?: number;
   /** The size of its blob, where `noteOnDisk` was told of it. */
@@ -50,6 +52,7 @@ export interface ChangeRow {
   readonly at_ms: number;
   readonly replaces: BlobId | null;
   readonly expires_at_ms: number | null;
+  readonly modified_at_ms: number | null;
   readonly disk_bytes: number | null;
   readonly aborted: number;
 }
@@ -58,7 +61,8 @@ export interface ChangeRow {
 export const indexTables = [
   `CREATE TABLE changes (seq INTEGER PRIMARY KEY, life INTEGER, user TEXT, file_id TEXT,
     version INTEGER, id TEXT, group_name TEXT, deleted INTEGER, size_bytes INTEGER, sha256 TEXT,
-    media_type TEXT, at_ms INTEGER, replaces TEXT, expires_at_ms INTEGER)`,
+    media_type TEXT, at_ms INTEGER, replaces TEXT, expires_at_ms INTEGER,
+    modified_at_ms INTEGER)`,
   `CREATE TABLE aborts (id TEXT, version INTEGER, PRIMARY KEY (id, version)) WITHOUT ROWID`,
   `CREATE TABLE lives (life INTEGER PRIMARY KEY, last_ms INTEGER)`,
   `CREATE TABLE blobs (id TEXT PRIMARY KEY, size_bytes INTEGER) WITHOUT ROWID`,
@@ -66,7 +70,7 @@ export const indexTables = [
     quota_bytes INTEGER, updated_at_ms INTEGER) WITHOUT ROWID`,
 ];
 
-export const insertChange = `INSERT INTO changes VALUES (${Array(14).fill("?").join(", ")})`;
+export const insertChange = `INSERT INTO changes VALUES (${Array(15).fill("?").join(", ")})`;
 
 const putsOf = `FROM changes AS c WHERE deleted = 0 AND NOT EXISTS
   (SELECT 1 FROM aborts AS a WHERE a.id = c.id AND a.version = c.version) GROUP BY user`;
@@ -85,19 +89,20 @@ export function valuesOf(
 ): (string | number | null)[] {
   if (record.kind === "delete") {
     const { user, fileId, version, id, group, atMs, replaces } = record;
-    return [seq, life, user, fileId, version, id, group, 1, 0, "", "", atMs, replaces, null];
+    return [seq, life, user, fileId, version, id, group, 1, 0, "", "", atMs, replaces, null, null];
   }
   const { user, fileId, version, blobId, group, sizeBytes, sha256, mediaType, ...file } =
     record.file;
   const name = [seq, life, user, fileId, version, blobId, group, 0];
-  const times = [file.modifiedAtMs, record.replaces ?? null, file.expiresAtMs ?? null];
-  return [...name, sizeBytes, sha256, mediaType, ...times];
+  const times = [timeOf(record), record.replaces ?? null, file.expiresAtMs ?? null];
+  const isOlder = record.atMs !== undefined;
+  return [...name, sizeBytes, sha256, mediaType, ...times, isOlder ? file.modifiedAtMs : null];
 }
 
 /** When it was written, by the clock of its storage; 0 where it does not say. */
 export function timeOf(record: JournalRecord): number {
   if (record.kind === "user") return 0;
-  return record.kind === "put" ? record.file.modifiedAtMs : record.atMs;
+  return record.kind === "put" ? (record.atMs ?? record.file.modifiedAtMs) : record.atMs;
 }
 
 export function changeOf(row: ChangeRow): IndexedChange {
@@ -116,6 +121,7 @@ export function changeOf(row: ChangeRow): IndexedChange {
     atMs: row.at_ms,
     ...(row.replaces === null ? {} : { replaces: row.replaces }),
     ...(row.expires_at_ms === null ? {} : { expiresAtMs: row.expires_at_ms }),
+    ...(row.modified_at_ms === null ? {} : { modifiedAtMs: row.modified_at_ms }),
     ...(row.disk_bytes === null ? {} : { diskBytes: row.disk_bytes }),
     aborted: row.aborted === 1,
   };

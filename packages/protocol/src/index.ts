@@ -19,4 +19,5 @@ export * from "./messages.ts";
 export * from "./names.ts";
 export * from "./restore-request.ts";
 export * from "./secret.ts";
+export * from "./stored-space.ts";
 export * from "./version.ts";

@@ -124,6 +124,18 @@ export const limits = {
   reapBatchMax: 100,
   /** A member that reaps for its group and is silent for so long is taken for dead. */
   reapLeaseMs: 15_000,
+  /** How often a storage looks whether its group has files to fetch of users who moved there. */
+  movePollMs: 2_000,
+  /** After a round in which some could not be moved it waits so many times as long. */
+  moveRestFactor: 5,
+  /** A member that moves for its group and is silent for so long is taken for dead. */
+  moveLeaseMs: 15_000,
+  /** Files that are copied at the same time, what is asked for at a time, and of how many. */
+  movesAtOnceMax: 4,
+  moveWindowBytes: 1024 * 1024,
+  movePageMax: 200,
+  /** What a storage says of why files cannot be moved. */
+  heldUpMaxChars: 300,
   /** Blobs of one file that one request to empty the trash may name. */
   emptyBatchMax: 100,
   /** Requests of one client that empty the trash at the same time. */

@@ -9,6 +9,7 @@ import {
   timeMsSchema,
 } from "./file-info.ts";
 import { limits } from "./limits.ts";
+import { moveSchema, spaceSchema, trashedFileSchema, userUsageSchema } from "./stored-space.ts";
 
 /** Who may stand at an end of a TCP connection. `client` is the SDK, and so the CLI too. */
 export const roles = ["tracker", "id", "storage", "gateway", "client"] as const;
@@ -40,6 +41,8 @@ const storageStateSchema = z.object({
   failing: z.boolean().optional(),
   /** Requests on its data port right now. */
   activeRequests: countSchema,
+  /** Why files of users who were moved to its group cannot follow, as far as it moves them. */
+  movesHeldUp: z.string().max(limits.heldUpMaxChars).optional(),
   draining: z.boolean(),
   /** A UUID of version 7, made at each start: of two lives the later one has the greater. */
   incarnation: z.string().min(1).max(64),
@@ -60,43 +63,6 @@ const storageAddressSchema = z.object({
   publicUrl: z.url(),
 });
 export type StorageAddress = z.infer<typeof storageAddressSchema>;
-
-const spaceSchema = z.object({
-  /** Files that can be read, and their bytes. */
-  liveFiles: countSchema,
-  liveBytes: countSchema,
-  /** Blobs that wait to be unlinked, and their bytes. */
-  trashBlobs: countSchema,
-  trashBytes: countSchema,
-});
-/** What is stored, counted exactly: each commit and each step of the reaper changes it at once. */
-export type StoredSpace = z.infer<typeof spaceSchema>;
-
-const userUsageSchema = spaceSchema.extend({
-  user: nameSchema,
-  group: nameSchema,
-  /** What liveBytes may not pass; absent where there is no limit. */
-  quotaBytes: countSchema.optional(),
-});
-export type UserUsage = z.infer<typeof userUsageSchema>;
-
-/** A version in the trash whose bytes are still there. */
-const trashedFileSchema = z.object({
-  file: fileInfoSchema,
-  trashedAtMs: timeMsSchema,
-  /** The file was deleted; else it was replaced by a newer version. */
-  wasDeleted: z.boolean(),
-});
-export type TrashedFile = z.infer<typeof trashedFileSchema>;
-
-/** What a storage answers to a request that empties the trash of a file. */
-export const emptiedSchema = z.object({
-  blobs: countSchema,
-  bytes: countSchema,
-  /** Blobs that stay until an older one of the same file is gone, which was not named. */
-  kept: countSchema,
-});
-export type Emptied = z.infer<typeof emptiedSchema>;
 
 const everyone: readonly Role[] = roles;
 const readers = ["client", "gateway"] as const;
@@ -149,11 +115,13 @@ export const messages = {
     doc:
       "Which group holds this user, and which of its storages to ask, best first, with a " +
       "capability for them. A write by a new user assigns a group; nothing else makes a user. A read with a file id " +
-      "answers with the file's current version and a capability pinned to it.",
+      "answers with the file's current version and a capability pinned to it. `group`, without " +
+      "that, asks for the storages of another group, where blobs of the user may lie as well.",
     request: z.object({
       user: nameSchema,
       intent: intentSchema,
       fileId: fileIdSchema.optional(),
+      group: nameSchema.optional(),
     }),
     response: z.object({
       group: nameSchema,
@@ -205,7 +173,9 @@ export const messages = {
     type: 36,
     servedBy: ["tracker"],
     askedBy: ["client"],
-    doc: "Put a user who has no files yet into a group.",
+    doc:
+      "Make a group that of a user. New files go there at once, and the storages of the group " +
+      "move those that lie elsewhere; STORAGE_FULL where they have no room.",
     request: z.object({ user: nameSchema, group: nameSchema }),
     response: z.object({ group: nameSchema }),
   },
@@ -258,6 +228,33 @@ export const messages = {
     request: z.object({ group: nameSchema }),
     response: spaceSchema,
   },
+  moves: {
+    type: 42,
+    servedBy: ["tracker"],
+    askedBy: readers,
+    doc:
+      "Which users, or whether this one, have files that still have to move to their group, by " +
+      "user and the group where they lie. `next`, when present, is the `after` of the next page.",
+    request: z.object({
+      user: nameSchema.optional(),
+      after: z.object({ user: nameSchema, from: nameSchema }).optional(),
+      limit: z.number().int().min(1).max(limits.listMax),
+    }),
+    response: z.object({
+      moves: z.array(moveSchema),
+      next: z.object({ user: nameSchema, from: nameSchema }).optional(),
+    }),
+  },
+  remove: {
+    type: 43,
+    servedBy: ["tracker"],
+    askedBy: ["client"],
+    doc:
+      "Forget a storage that is offline, which else is shown as long as the tracker runs. Says " +
+      "whether this tracker knew it; CONFLICT for one that is online.",
+    request: z.object({ storageId: nameSchema }),
+    response: z.object({ known: z.boolean() }),
+  },
   lease: {
     type: 48,
     servedBy: ["id"],
@@ -281,6 +278,7 @@ export type ListPage = ResponseOf<"list">;
 export type Location = ResponseOf<"locate">;
 export type TrackerStatus = ResponseOf<"status">;
 export type TrashPage = ResponseOf<"trash">;
+export type MovesPage = ResponseOf<"moves">;
 
 const nameByType = new Map<number, MessageName>(
   Object.entries(messages).map(([name, row]) => [row.type, name as MessageName]),

@@ -48,7 +48,7 @@ async function isKnownOf(catalog: Lives["catalog"]): Promise<(change: Change) =>
   const restoredFromMs = await catalog.restoredFromMs();
   if (restoredFromMs === undefined) return () => true;
   const untilMs = restoredFromMs - limits.clockSkewMaxMs;
-  return (change) => (change.kind === "put" ? change.file.modifiedAtMs : change.atMs) < untilMs;
+  return (change) => timeOf(change) < untilMs;
 }
 
 async function lastOpen({ root, catalog }: Lives, parts: readonly JournalPart[]) {
@@ -94,16 +94,21 @@ type ChangeRecord = Extract<JournalRecord, { kind: "put" | "delete" }>;
 
 function changeOf(record: ChangeRecord): Change {
   if (record.kind === "delete") return record;
-  const { kind, file, replaces } = record;
-  return replaces === undefined ? { kind, file } : { kind, file, replaces };
+  const { kind, file, replaces, atMs } = record;
+  return {
+    kind,
+    file,
+    ...(replaces === undefined ? {} : { replaces }),
+    ...(atMs === undefined ? {} : { atMs }),
+  };
 }
 
 function keyOf(change: Change): string {
   return `${idOf(change)} ${placeOf(change).version}`;
 }
 
-function timeOf(record: ChangeRecord): number {
-  return record.kind === "put" ? record.file.modifiedAtMs : record.atMs;
+function timeOf(change: ChangeRecord | Change): number {
+  return change.kind === "put" ? (change.atMs ?? change.file.modifiedAtMs) : change.atMs;
 }
 
 async function modifiedAtMs(path: string): Promise<number> {

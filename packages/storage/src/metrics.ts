@@ -1,4 +1,5 @@
 import { Counter, Gauge, Registry } from "prom-client";
+import type { MoveCounts } from "./move/mover.ts";
 import type { ReapCounts } from "./reap-round.ts";
 import type { ScrubCounts } from "./scrub/scrub-state.ts";
 
@@ -60,6 +61,16 @@ export class StorageMetrics {
     name: "dsm_storage_reaped_bytes_total",
     help: "Their bytes.",
   });
+  readonly #movedFiles = new Counter({
+    ...this.#in,
+    name: "dsm_storage_moved_files_total",
+    help: "Files that this storage has fetched from other groups, of users who moved to its own.",
+  });
+  readonly #movedBytes = new Counter({
+    ...this.#in,
+    name: "dsm_storage_moved_bytes_total",
+    help: "Their bytes.",
+  });
   readonly damaged: Gauge;
 
   /** @param damagedNow how many files of the group are marked */
@@ -91,6 +102,11 @@ export class StorageMetrics {
     this.#expired.inc(expired);
     this.#reapedBlobs.inc(blobs);
     this.#reapedBytes.inc(bytes);
+  }
+
+  onMoved({ files, bytes }: MoveCounts): void {
+    this.#movedFiles.inc(files);
+    this.#movedBytes.inc(bytes);
   }
 
   /** In the text format of Prometheus. */

@@ -23,6 +23,10 @@ export interface StorageOptions extends PolicyOptions, DataPortsOptions, Partial
   readonly reapIntervalMs: number;
   /** Blobs that are unlinked in a second at most; limits.reapPerSecond unless given. */
   readonly reapPerSecond?: number;
+  /** Bytes of users who move here that are copied in a second; 0 copies none. */
+  readonly moveBytesPerSecond?: number | undefined;
+  /** limits.movePollMs unless given, for tests. */
+  readonly movePollMs?: number | undefined;
   /** How what is acknowledged becomes durable; auto unless given. */
   readonly sync?: SyncMode;
   /** The most changes that share a sync and a statement; limits.commitBatchMax unless given. */

@@ -1,7 +1,8 @@
 import { systemClock } from "@dsm/clock";
 import { servingPolicy } from "@dsm/delivery";
-import { DsmError, limits, softwareVersion, type StorageState } from "@dsm/protocol";
+import { limits, softwareVersion, type StorageState } from "@dsm/protocol";
 import { RpcPool } from "@dsm/rpc";
+import { assertTakesWrites } from "./admission.ts";
 import { Beats } from "./beats.ts";
 import { CommitPath, type DurableParts, openDurableParts } from "./commit-path.ts";
 import { assertReachable, DataPorts } from "./data-ports.ts";
@@ -12,6 +13,7 @@ import { fsck } from "./fsck/fsck.ts";
 import { IdLease } from "./id-lease.ts";
 import { Maintenance } from "./maintenance-app.ts";
 import { StorageMetrics } from "./metrics.ts";
+import { MoveService } from "./move/move-service.ts";
 import { Reaper } from "./reaper.ts";
 import { ScrubService } from "./scrub/scrub-service.ts";
 import { GroupLease } from "./group-lease.ts";
@@ -54,6 +56,7 @@ export class Storage implements AsyncDisposable {
   #ports!: DataPorts;
   #beats!: Beats;
   readonly #reaper: Reaper;
+  readonly #mover: MoveService;
   readonly #trash: TrashBin;
   readonly #watched: WatchedFiles;
 
@@ -128,6 +131,19 @@ export class Storage implements AsyncDisposable {
       isBusy: () => this.#othersNeedTheDisk,
       onCounts: (counts) => this.#metrics.onReaped(counts),
     });
+    this.#mover = new MoveService({
+      ...options,
+      incarnation,
+      blobs,
+      ids,
+      committer,
+      onFault,
+      pollMs: options.movePollMs,
+      admit: (sizeBytes) => this.#admitWrite(sizeBytes),
+      mayWrite: () => !this.#draining && !health.isFailing,
+      isBusy: () => this.activeRequests > limits.scrubBusyRequests,
+      onCounts: (counts) => this.#metrics.onMoved(counts),
+    });
   }
 
   get dataUrl(): string {
@@ -200,6 +216,7 @@ export class Storage implements AsyncDisposable {
     await this.#beats.beatNow();
     this.#commits.start();
     this.#scrub.start();
+    this.#mover.start();
     // Of the workers of one storage the one that beats reaps for all.
     if (trackers.length > 0) this.#reaper.start();
   }
@@ -222,7 +239,7 @@ export class Storage implements AsyncDisposable {
     this.#draining = true;
     await this.#beats.leave();
     this.#maintenance.stop();
-    await this.#ports.drain(drainTimeoutMs);
+    await Promise.all([this.#mover[Symbol.asyncDispose](), this.#ports.drain(drainTimeoutMs)]);
     // What lost to other writers may still have to be closed in the journal.
     await Promise.race([this.#commits.committer.idle(), Bun.sleep(drainTimeoutMs)]);
     await this.#close();
@@ -242,6 +259,7 @@ export class Storage implements AsyncDisposable {
 
   async #close(): Promise<void> {
     await this.#scrub[Symbol.asyncDispose]();
+    await this.#mover[Symbol.asyncDispose]();
     await this.#reaper[Symbol.asyncDispose]();
     this.#idServers.close();
     this.#space[Symbol.dispose]();
@@ -250,6 +268,7 @@ export class Storage implements AsyncDisposable {
 
   async #state(): Promise<StorageState> {
     const { freeBytes, totalBytes } = await this.#space.refresh();
+    const { heldUp } = this.#mover;
     return {
       storageId: this.id,
       group: this.group,
@@ -260,28 +279,16 @@ export class Storage implements AsyncDisposable {
       full: this.#commits.health.isFull || freeBytes < this.#options.reserveBytes,
       failing: this.#commits.health.isFailing,
       activeRequests: this.activeRequests,
+      ...(heldUp === undefined ? {} : { movesHeldUp: heldUp }),
       draining: this.#draining,
       incarnation: this.#incarnation,
       softwareVersion,
     };
   }
 
-  /** @throws DsmError DRAINING, STORAGE_FAILED or STORAGE_FULL */
-  #admitWrite(announcedBytes = 0): void {
-    if (this.#draining) {
-      throw new DsmError("DRAINING", `storage ${this.id} takes no new uploads, it is draining`, {
-        remedy: "send it to another storage of the group",
-      });
-    }
-    this.#commits.health.assertWritable();
-    const { reserveBytes } = this.#options;
+  #admitWrite(announcedBytes?: number): void {
     const { freeBytes } = this.#space.now;
-    if (freeBytes - announcedBytes >= reserveBytes) return;
-    throw new DsmError(
-      "STORAGE_FULL",
-      `group ${this.group} has ${freeBytes} bytes free, keeps ${reserveBytes} in reserve, and ` +
-        `the upload has ${announcedBytes}`,
-      { remedy: "add space to the group file system or delete files" },
-    );
+    const state = { ...this.#options, draining: this.#draining, freeBytes };
+    assertTakesWrites({ ...state, health: this.#commits.health }, announcedBytes);
   }
 }

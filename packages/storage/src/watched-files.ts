@@ -79,7 +79,8 @@ export class WatchedFiles {
     if (live.blobId === file.blobId) return;
     // Versions count deletes too: what the newest one follows directly was replaced by it.
     const isNext = newest.version === file.version + 1;
-    const keptUntilMs = live.modifiedAtMs + this.#options.trashGraceMs;
+    const replacedAtMs = newest.movedAtMs ?? live.modifiedAtMs;
+    const keptUntilMs = replacedAtMs + this.#options.trashGraceMs;
     if (!isNext || keptUntilMs <= this.#now()) throw replaced(file);
   }
 }

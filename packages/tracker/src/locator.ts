@@ -62,7 +62,8 @@ export class Locator {
   }
 
   async #groupOf(request: RequestOf<"locate">): Promise<string> {
-    const { user, intent } = request;
+    const { user, intent, group } = request;
+    if (group !== undefined) return group;
     if (intent !== "write") return this.#knownGroupOf(user);
     const { catalog, membership, clock } = this.#options;
     const known = await catalog.groupOf(user);

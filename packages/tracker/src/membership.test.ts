@@ -138,6 +138,21 @@ describe("Membership", () => {
     expect(membership.members()[0]?.draining).toBe(false);
   });
 
+  test("one that is offline can be forgotten, one that is online cannot", () => {
+    const { membership, pass, isOnline } = start();
+    membership.join(state());
+    expect(codeOf(() => membership.remove("s1"))).toBe("CONFLICT");
+    membership.wishDrain("s1", true);
+    pass(3_001);
+    expect([membership.remove("s1"), membership.remove("s1")]).toEqual([true, false]);
+    expect(membership.members()).toEqual([]);
+    // It was away and not gone: it is asked to join like any other, and nothing is left of a wish.
+    expect(codeOf(() => membership.heartbeat(state()))).toBe("JOIN_FIRST");
+    membership.join(state());
+    expect(membership.heartbeat(state())).toEqual({});
+    expect(isOnline()).toBe(true);
+  });
+
   test("a fresh tracker is complete when each storage has beaten once", () =>
     fc.assert(
       fc.property(

@@ -94,6 +94,19 @@ export class Membership {
     this.#drainWish.set(storageId, draining);
   }
 
+  /** @returns whether it was known @throws DsmError CONFLICT for one that is online */
+  remove(storageId: string): boolean {
+    const known = this.#known.get(storageId);
+    if (known === undefined) return false;
+    if (this.#member(known).online) {
+      throw new DsmError("CONFLICT", `storage ${storageId} is online`, {
+        remedy: "stop it first: dsm storage drain, and then end its process",
+      });
+    }
+    this.#drainWish.delete(storageId);
+    return this.#known.delete(storageId);
+  }
+
   members(): Member[] {
     return [...this.#known.values()].map((known) => this.#member(known));
   }

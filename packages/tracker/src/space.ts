@@ -2,6 +2,7 @@ import type { Catalog } from "@dsm/catalog";
 import type { Clock } from "@dsm/clock";
 import {
   DsmError,
+  type MovesPage,
   type RequestOf,
   type StoredSpace,
   type TrashPage,
@@ -9,7 +10,7 @@ import {
 } from "@dsm/protocol";
 import type { RpcHandlers } from "@dsm/rpc";
 
-type Space = Pick<Catalog, "usageOf" | "usageOfGroup" | "setQuota" | "trashOf">;
+type Space = Pick<Catalog, "usageOf" | "usageOfGroup" | "setQuota" | "trashOf" | "moves">;
 
 /** What trackers answer about space: usage, quotas, the trash. All of it stands in the catalog. */
 export function spaceHandlers(catalog: Space, clock: Clock): RpcHandlers {
@@ -21,6 +22,7 @@ export function spaceHandlers(catalog: Space, clock: Clock): RpcHandlers {
       return usage(catalog, user);
     },
     trash: (query) => trashPage(catalog, query),
+    moves: (query) => movesPage(catalog, query),
   };
 }
 
@@ -31,6 +33,17 @@ async function usage(catalog: Pick<Catalog, "usageOf">, user: string): Promise<U
   throw new DsmError("USER_NOT_FOUND", `there is no user ${user}`, {
     remedy: "a user comes to be with the first upload, or with dsm user assign",
   });
+}
+
+async function movesPage(catalog: Space, query: RequestOf<"moves">): Promise<MovesPage> {
+  const { user, after, limit } = query;
+  const moves = await catalog.moves({
+    limit,
+    ...(user === undefined ? {} : { user }),
+    ...(after === undefined ? {} : { after }),
+  });
+  const last = moves.length < limit ? undefined : moves.at(-1);
+  return last === undefined ? { moves } : { moves, next: { user: last.user, from: last.from } };
 }
 
 /** @throws DsmError USER_NOT_FOUND */

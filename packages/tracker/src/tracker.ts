@@ -10,6 +10,7 @@ import {
   type TrackerStatus,
 } from "@dsm/protocol";
 import { type RpcHandlers, type RpcServer, serveRpc } from "@dsm/rpc";
+import { assignUser } from "./assign.ts";
 import { Locator } from "./locator.ts";
 import { Membership } from "./membership.ts";
 import { spaceHandlers } from "./space.ts";
@@ -65,7 +66,7 @@ export function trackerHandlers(options: TrackerCoreOptions): RpcHandlers {
     stat: ({ user, fileId }) => locator.stat(user, fileId),
     list: (query) => listFiles(catalog, query, clock.now()),
     status: () => statusOf(membership.members(), startedAtMs),
-    assign: (request) => assign(catalog, membership, request, clock),
+    assign: (request) => assignUser({ catalog, membership, clock }, request),
   };
 }
 
@@ -82,6 +83,11 @@ function membershipHandlers(membership: Membership, options: TrackerCoreOptions)
       membership.leave(storageId, incarnation);
       log.info({ storage: storageId }, "left");
       return {};
+    },
+    remove: ({ storageId }) => {
+      const known = membership.remove(storageId);
+      if (known) log.info({ storage: storageId }, "removed");
+      return { known };
     },
     drain: ({ storageId, draining }) => {
       membership.wishDrain(storageId, draining);
@@ -104,21 +110,6 @@ async function listFiles(catalog: Catalog, query: RequestOf<"list">, nowMs: numb
   throw new DsmError("USER_NOT_FOUND", `there is no user ${user}`, {
     remedy: "a user comes to be with the first upload",
   });
-}
-
-async function assign(
-  catalog: Catalog,
-  membership: Membership,
-  { user, group }: { user: string; group: string },
-  clock: Clock,
-) {
-  if (membership.membersOf(group).length === 0) {
-    throw new DsmError("GROUP_UNAVAILABLE", `no storage of group ${group} has joined`, {
-      remedy: "see dsm status for the groups that there are",
-    });
-  }
-  await catalog.reassignGroup(user, group, clock.now());
-  return { group };
 }
 
 function statusOf(members: readonly Member[], startedAtMs: number): TrackerStatus {

@@ -224,7 +224,7 @@ export function describeUpkeep(backend: Backend): void {
       );
       await catalog.load({ versions });
       // One that is counted, but has nothing, and is the last of all.
-      await backend.query(url, "INSERT INTO user_usage VALUES ('zoe', 'g1', 1, 2, 0, 0)");
+      await backend.query(url, "INSERT INTO user_usage VALUES ('zoe', 'g1', 1, 2, 0, 0, NULL)");
       const faults = await catalog.checkUsage({ repair: true });
       // A file of nothing is a file.
       expect(faults.map(({ user }) => user).toSorted()).toEqual([...names, "zoe"].toSorted());

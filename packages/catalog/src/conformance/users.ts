@@ -31,15 +31,4 @@ export function describeUsers(backend: Backend): void {
     await catalog.reassignGroup(user, "g2", 2);
     expect(await catalog.groupOf(user)).toBe("g2");
   });
-
-  test("a user with files in another group does not move", async () => {
-    await using catalog = await openShared(backend);
-    const user = uniqueName("dan");
-    await catalog.assignGroup(user, "g1", 1);
-    await catalog.commit([put({ user, fileId: "a" })]);
-    const moved = catalog.reassignGroup(user, "g2", 2);
-    await expect(moved).rejects.toMatchObject({ code: "CONFLICT", retryable: true });
-    expect(await catalog.groupOf(user)).toBe("g1");
-    await catalog.reassignGroup(user, "g1", 3);
-  });
 }

@@ -1,9 +1,10 @@
 import { DsmError, limits } from "@dsm/protocol";
-import { and, asc, gt, lte } from "drizzle-orm";
+import { and, asc, gt, inArray, lte } from "drizzle-orm";
 import type { UsageFault, VersionKey } from "../catalog.ts";
 import type { Dialect } from "../dialect.ts";
 import { UsageCounter } from "../usage-counter.ts";
 import { findMark, moveMark } from "./marks.ts";
+import { markMoves } from "./moves.ts";
 import { listVersions } from "./rows.ts";
 import { addUsage, Usage } from "./usage.ts";
 
@@ -46,6 +47,8 @@ async function mend(
       const mark = { name: repairMark, value: count };
       if (!(yield* moveMark(dialect, mark, count + 1))) return false;
       yield* addUsage(dialect, missingIn(part));
+      const users = part.map(({ user }) => user);
+      yield* markMoves(dialect, inArray(dialect.tables.userUsage.user, users));
       return true;
     });
     if (!isDone) return false;

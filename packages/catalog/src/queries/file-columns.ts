@@ -13,7 +13,8 @@ export function fileColumns(versions: Tables["versions"]) {
     sizeBytes: versions.sizeBytes,
     sha256: versions.sha256,
     mediaType: versions.mediaType,
-    modifiedAtMs: versions.atMs,
+    atMs: versions.atMs,
+    modifiedAtMs: versions.modifiedAtMs,
     expiresAtMs: versions.expiresAtMs,
     damage: versions.damage,
   };
@@ -22,9 +23,11 @@ export function fileColumns(versions: Tables["versions"]) {
 type FileRow = RowOf<ReturnType<typeof fileColumns>>;
 
 /** Most files neither expire nor are damaged, and then say nothing of it. */
-export function fileOf({ expiresAtMs, damage, ...always }: FileRow): FileInfo {
+export function fileOf({ atMs, modifiedAtMs, expiresAtMs, damage, ...always }: FileRow): FileInfo {
   return {
     ...always,
+    // What was moved is as old as it was; of all else the change is what made it.
+    modifiedAtMs: modifiedAtMs ?? atMs,
     ...(expiresAtMs === null ? {} : { expiresAtMs }),
     ...(damage === null ? {} : { damage }),
   };

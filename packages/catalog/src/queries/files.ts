@@ -28,8 +28,9 @@ export function prepareCurrent(dialect: Dialect): Current {
     const [row] = await run(`look up ${user}/${fileId}`, { user, fileId });
     if (row === undefined) return undefined;
     const { deleted, ...rest } = row;
-    const { version } = rest;
-    return deleted === 0 ? { version, file: fileOf(rest) } : { version };
+    const { version, atMs, modifiedAtMs } = rest;
+    if (deleted === 1) return { version };
+    return { version, file: fileOf(rest), ...(modifiedAtMs === null ? {} : { movedAtMs: atMs }) };
   };
 }
 

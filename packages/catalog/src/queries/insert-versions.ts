@@ -10,7 +10,9 @@ export function rowOf(change: Change): NewRow {
   if (change.kind === "put") {
     const { blobId, modifiedAtMs, ...file } = change.file;
     const replaces = change.replaces ?? null;
-    return { ...file, id: blobId, atMs: modifiedAtMs, deleted: 0, replaces };
+    const times =
+      change.atMs === undefined ? { atMs: modifiedAtMs } : { atMs: change.atMs, modifiedAtMs };
+    return { ...file, ...times, id: blobId, deleted: 0, replaces };
   }
   const { user, fileId, group, id, version, replaces, atMs } = change;
   const nothing = { deleted: 1, sizeBytes: 0, sha256: "", mediaType: "" };

@@ -1,6 +1,6 @@
 import type { BlobId } from "@dsm/protocol";
 import { and, eq, getTableColumns, gt, inArray, lt, type SQL } from "drizzle-orm";
-import type { UserRow, VersionKey, VersionRow } from "../catalog.ts";
+import type { GroupRow, UserRow, VersionKey, VersionRow } from "../catalog.ts";
 import type { RowOf } from "../decode.ts";
 import type { Dialect } from "../dialect.ts";
 import { change } from "../script.ts";
@@ -66,6 +66,7 @@ export async function listSegments(
 }
 
 interface Rows {
+  readonly groups?: readonly GroupRow[];
   readonly users?: readonly UserRow[];
   readonly versions?: readonly VersionRow[];
   readonly segments?: ReadonlyArray<{ readonly name: string; readonly next: number }>;
@@ -73,9 +74,11 @@ interface Rows {
 
 /** In one transaction; a row that is there already stays, and a segment is only moved on. */
 export async function loadRows(dialect: Dialect, rows: Rows): Promise<void> {
-  const { users, versions, idSegments } = dialect.tables;
-  const { users: newUsers = [], versions: newVersions = [], segments = [] } = rows;
+  const { groups, users, versions, idSegments } = dialect.tables;
+  const { groups: newGroups = [], users: newUsers = [], versions: newVersions = [] } = rows;
+  const { segments = [] } = rows;
   await dialect.atomic("load rows", function* () {
+    yield* insertAll(dialect, "storage_groups", groups, newGroups, "storage_groups.name");
     yield* insertAll(dialect, "users", users, newUsers, "users.name");
     yield* insertAll(dialect, "versions", versions, newVersions, "versions.id");
     yield* insertAll(dialect, "id_segments", idSegments, segments, "id_segments.name");
@@ -90,9 +93,9 @@ export async function loadRows(dialect: Dialect, rows: Rows): Promise<void> {
   });
 }
 
-type Table = Tables["users"] | Tables["versions"] | Tables["idSegments"];
+type Table = Tables["groups" | "users" | "versions" | "idSegments"];
 
-/** SQLite takes 32,766 values in a statement; a version has 14. */
+/** SQLite takes 32,766 values in a statement; a version has 15. */
 const rowsPerStatement = 500;
 
 function* insertAll(
@@ -120,10 +123,11 @@ function* insertAll(
 }
 
 function versionOf(row: StoredVersion): VersionRow {
-  const { deleted, replaces, trashGroup, expiresAtMs, damage, ...always } = row;
+  const { deleted, modifiedAtMs, replaces, trashGroup, expiresAtMs, damage, ...always } = row;
   return {
     ...always,
     deleted: deleted === 1,
+    ...(modifiedAtMs === null ? {} : { modifiedAtMs }),
     ...(replaces === null ? {} : { replaces }),
     ...(trashGroup === null ? {} : { trashGroup }),
     ...(expiresAtMs === null ? {} : { expiresAtMs }),
@@ -133,8 +137,8 @@ function versionOf(row: StoredVersion): VersionRow {
 
 /** Whether nothing was ever written. */
 export async function isEmpty(dialect: Dialect): Promise<boolean> {
-  const { users, versions, idSegments } = dialect.tables;
-  for (const table of [users, versions, idSegments]) {
+  const { groups, users, versions, idSegments } = dialect.tables;
+  for (const table of [groups, users, versions, idSegments]) {
     const rows = await dialect.read("look whether it is empty", () =>
       dialect.db.select().from(table).limit(1),
     );

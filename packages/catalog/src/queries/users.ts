@@ -1,10 +1,9 @@
 import { DsmError } from "@dsm/protocol";
-import { and, eq, exists, gt, gte, ne, not, type SQLWrapper, sql } from "drizzle-orm";
+import { and, eq, gt, gte, sql } from "drizzle-orm";
 import type { UserRow } from "../catalog.ts";
 import type { Dialect } from "../dialect.ts";
 import { hotRead } from "../hot-read.ts";
 import type { Tables } from "../schema/define.ts";
-import { isNewest } from "./newest.ts";
 
 export type GroupOf = (user: string) => Promise<string | undefined>;
 
@@ -34,44 +33,6 @@ export async function insertUser(
       values (${sql.param(user, users.name)}, ${sql.param(group, users.group)}, ${nowMs}, ${nowMs})
       ${sql.raw(dialect.ifAbsent("users.name"))}`,
   );
-}
-
-/** One conditional statement, so that no upload slips in between the check and the move. */
-export async function moveUser(
-  dialect: Dialect,
-  user: string,
-  group: string,
-  nowMs: number,
-): Promise<void> {
-  const { users } = dialect.tables;
-  await dialect.write(
-    `move user ${user}`,
-    dialect.db
-      .update(users)
-      .set({ group, assignedAtMs: nowMs, updatedAtMs: nowMs })
-      .where(
-        and(
-          eq(users.name, user),
-          ne(users.group, group),
-          not(exists(filesElsewhere(dialect, user, group))),
-        ),
-      ),
-  );
-}
-
-function filesElsewhere(dialect: Dialect, user: string, group: string): SQLWrapper {
-  const { versions } = dialect.tables;
-  return dialect.db
-    .select({ found: sql`1` })
-    .from(versions)
-    .where(
-      and(
-        eq(versions.user, user),
-        ne(versions.group, group),
-        eq(versions.deleted, 0),
-        isNewest(dialect),
-      ),
-    );
 }
 
 /** @throws DsmError USER_NOT_FOUND */
@@ -128,12 +89,4 @@ export async function listUsers(dialect: Dialect, query: UsersQuery): Promise<Us
 
 function userOf({ quotaBytes, ...always }: Tables["users"]["$inferSelect"]): UserRow {
   return quotaBytes === null ? always : { ...always, quotaBytes };
-}
-
-export function cannotMove(user: string, group: string, from: string | undefined): DsmError {
-  return new DsmError(
-    "CONFLICT",
-    `cannot move user ${user} to group ${group}: files of this user live in group ${from}`,
-    { remedy: "delete the files of the user first, or leave the user where it is" },
-  );
 }

@@ -5,6 +5,7 @@ import type { ColumnKit } from "./sqlite-kit.ts";
 const mediaTypeMaxBytes = 4 * limits.mediaTypeMaxChars;
 const blobIdDigits = 16;
 const sha256Digits = 64;
+const uuidChars = 36;
 
 /** The one schema of the catalog. docs/design/2026-11-22-versions-table.md says why. */
 export function defineTables(kit: ColumnKit) {
@@ -38,6 +39,8 @@ export function defineTables(kit: ColumnKit) {
       sha256: kit.hex("sha256", sha256Digits).notNull(),
       mediaType: kit.bytes("media_type", mediaTypeMaxBytes).notNull(),
       atMs: kit.count("at_ms").notNull(),
+      /** How old the file is, where that is not `at_ms`: its group changed since, its bytes not. */
+      modifiedAtMs: kit.count("modified_at_ms"),
       /** The blob that this version put into the trash. */
       replaces: kit.hex("replaces", blobIdDigits).$type<BlobId>(),
       /** The group whose reaper still has to unlink `replaces`; null when there is nothing. */
@@ -68,12 +71,25 @@ export function defineTables(kit: ColumnKit) {
       liveBytes: kit.sum("live_bytes").notNull(),
       trashBlobs: kit.sum("trash_blobs").notNull(),
       trashBytes: kit.sum("trash_bytes").notNull(),
+      /**
+       * The group of the user, where that is another one: files that are counted here have to
+       * move there. docs/design/2026-11-23-moving-users.md says why it stands here.
+       */
+      movesTo: kit.bytes("moves_to", limits.userMaxChars),
     },
     (table) => [
       kit.primaryKey({ columns: [table.user, table.group] }),
       kit.index("user_usage_group").on(table.group),
+      kit.index("user_usage_moves").on(table.movesTo, table.user, table.group),
     ],
   );
+
+  /** What tells the file system of a group from any other: its marker carries the same id. */
+  const groups = kit.table("storage_groups", {
+    name: kit.bytes("name", limits.userMaxChars).primaryKey(),
+    id: kit.bytes("id", uuidChars).notNull().unique(),
+    createdAtMs: kit.count("created_at_ms").notNull(),
+  });
 
   const idSegments = kit.table("id_segments", {
     name: kit.bytes("name", limits.userMaxChars).primaryKey(),
@@ -81,7 +97,7 @@ export function defineTables(kit: ColumnKit) {
     next: kit.count("next").notNull(),
   });
 
-  return { users, versions, userUsage, idSegments };
+  return { users, versions, userUsage, groups, idSegments };
 }
 
 export type Tables = ReturnType<typeof defineTables>;

@@ -1,4 +1,4 @@
 import { defineTables } from "./define.ts";
 import { mysqlKit } from "./mysql-kit.ts";
 
-export const { users, versions, userUsage, idSegments } = defineTables(mysqlKit);
+export const { users, versions, userUsage, groups, idSegments } = defineTables(mysqlKit);

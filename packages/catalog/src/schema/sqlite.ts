@@ -1,4 +1,4 @@
 import { defineTables } from "./define.ts";
 import { sqliteKit } from "./sqlite-kit.ts";
 
-export const { users, versions, userUsage, idSegments } = defineTables(sqliteKit);
+export const { users, versions, userUsage, groups, idSegments } = defineTables(sqliteKit);

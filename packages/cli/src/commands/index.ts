@@ -87,8 +87,13 @@ export const rootCommand: CommandEntry = {
       subCommands: [
         {
           name: "assign",
-          summary: "Put a user who has no files yet into a group.",
+          summary: "Put a user into a group; files that lie elsewhere move there.",
           load: async () => (await import("./user-assign.ts")).userAssign,
+        },
+        {
+          name: "moves",
+          summary: "Show which files still have to move to the groups of their users.",
+          load: async () => (await import("./user-moves.ts")).userMoves,
         },
         {
           name: "quota",
@@ -116,6 +121,11 @@ export const rootCommand: CommandEntry = {
           name: "drain",
           summary: "Stop naming a storage to clients, or name it again.",
           load: async () => (await import("./storage-drain.ts")).storageDrain,
+        },
+        {
+          name: "remove",
+          summary: "Let the trackers forget a storage that is stopped for good.",
+          load: async () => (await import("./storage-remove.ts")).storageRemove,
         },
       ],
     },

@@ -106,9 +106,11 @@ function memberCells(member: Member, nowMs: number): string[] {
   ];
 }
 
-function stateOf({ online, draining, full }: Member): string {
+function stateOf({ online, draining, full, movesHeldUp }: Member): string {
   if (!online) return "offline";
-  const notes = [draining ? "draining" : "", full ? "full" : ""].filter((it) => it !== "");
+  const isHeldUp = movesHeldUp !== undefined;
+  const all = [draining ? "draining" : "", full ? "full" : "", isHeldUp ? "moves held up" : ""];
+  const notes = all.filter((it) => it !== "");
   return notes.length === 0 ? "online" : notes.join(", ");
 }
 

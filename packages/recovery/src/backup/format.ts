@@ -1,4 +1,4 @@
-import type { UserRow, VersionRow } from "@dsm/catalog";
+import type { GroupRow, UserRow, VersionRow } from "@dsm/catalog";
 import {
   blobIdSchema,
   countSchema,
@@ -12,11 +12,12 @@ import {
 import { z } from "zod";
 
 /**
- * A backup is NDJSON: a header, then the ids, users and versions, then a footer. It knows nothing
- * of SQL, so what SQLite wrote MySQL reads. A change that old readers would not understand gets
- * a new number.
+ * A backup is NDJSON: a header, then the ids, groups, users and versions, then a footer. It knows
+ * nothing of SQL, so what SQLite wrote MySQL reads. A change that old readers would not understand
+ * gets a new number. Format 1 had no groups, and no version that is younger than its file.
  */
-export const backupFormat = 1;
+export const backupFormat = 2;
+export const oldestBackupFormat = 1;
 
 export const headerSchema = z.object({
   dsmBackup: z.number().int(),
@@ -27,6 +28,12 @@ export const headerSchema = z.object({
 export type Header = z.infer<typeof headerSchema>;
 
 const emptyOr = (schema: z.ZodString) => z.union([z.literal(""), schema]);
+
+const groupSchema = z.strictObject({
+  name: nameSchema,
+  id: z.string().max(36),
+  createdAtMs: timeMsSchema,
+});
 
 const userSchema = z.strictObject({
   name: nameSchema,
@@ -47,6 +54,7 @@ const versionSchema = z.strictObject({
   sha256: emptyOr(z.string().regex(/^[0-9a-f]{64}$/)),
   mediaType: z.string().max(limits.mediaTypeMaxChars),
   atMs: timeMsSchema,
+  modifiedAtMs: timeMsSchema.optional(),
   replaces: blobIdSchema.optional(),
   trashGroup: nameSchema.optional(),
   expiresAtMs: timeMsSchema.optional(),
@@ -59,6 +67,7 @@ export type SegmentRow = z.infer<typeof segmentSchema>;
 /** What a backup holds how many of; the footer says it, and a restore counts it again. */
 export const countsSchema = z.object({
   segments: countSchema,
+  groups: countSchema.default(0),
   users: countSchema,
   versions: countSchema,
 });
@@ -69,11 +78,15 @@ export const footerSchema = z.object({
 });
 
 export type BackupRow =
-  { readonly segment: SegmentRow } | { readonly user: UserRow } | { readonly version: VersionRow };
+  | { readonly segment: SegmentRow }
+  | { readonly group: GroupRow }
+  | { readonly user: UserRow }
+  | { readonly version: VersionRow };
 
 export const rowSchema: z.ZodType<BackupRow> = z.union([
   z.strictObject({ version: versionSchema }),
   z.strictObject({ user: userSchema }),
+  z.strictObject({ group: groupSchema }),
   z.strictObject({ segment: segmentSchema }),
 ]) as z.ZodType<BackupRow>;
 

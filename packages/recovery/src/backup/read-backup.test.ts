@@ -9,6 +9,7 @@ const file = { user: "ann", fileId: "a/é\u2028", version: 1, id: blobIdFromNumb
 const user = { name: "ann", group: "g1", assignedAtMs: 1, quotaBytes: 9, updatedAtMs: 2 };
 const rows: BackupRow[] = [
   { segment: { name: "blob", next: 1_025 } },
+  { group: { name: "g1", id: "0f0e", createdAtMs: 1 } },
   { user },
   {
     version: { ...file, deleted: false, sizeBytes: 5, sha256, mediaType: "a/b", atMs: 3 },
@@ -28,7 +29,7 @@ const rows: BackupRow[] = [
     },
   },
 ];
-const counts = { segments: 1, users: 1, versions: 2 };
+const counts = { segments: 1, groups: 1, users: 1, versions: 2 };
 const header = { dsmBackup: backupFormat, softwareVersion: "1.2.3", createdAtMs: 7 };
 
 const linesOf = (values: readonly unknown[]) =>
@@ -101,20 +102,20 @@ describe("a backup that is read", () => {
     expect(refusal("id,name\n1,ann\n")).toContain("no backup of a dsm catalog");
     expect(refusal(Buffer.alloc(100_000, 0x90))).toContain("no backup of a dsm catalog");
     expect(refusal(`${"x".repeat(100_000)}\n`)).toContain("no backup of a dsm catalog");
-    expect(refusal(backup({ ...header, dsmBackup: 2 }))).toContain("has format 2 of dsm 1.2.3");
-    expect(refusal(`${backup()}${linesOf([rows[1]])}`)).toContain("line 7 comes behind the end");
-    expect(refusal(`${backup()}x`)).toContain("cut off behind line 6");
+    expect(refusal(backup({ ...header, dsmBackup: 3 }))).toContain("has format 3 of dsm 1.2.3");
+    expect(refusal(`${backup()}${linesOf([rows[1]])}`)).toContain("line 8 comes behind the end");
+    expect(refusal(`${backup()}x`)).toContain("cut off behind line 7");
   });
 
   test("is refused when a row or a count is wrong, though its SHA-256 is right", () => {
     const bad = [{ user: { ...user, name: "../etc" } }, { version: { ...file } }, { odd: 1 }, 7];
     for (const row of bad) {
-      expect(refusal(backup(header, [row], { segments: 0, users: 1, versions: 0 }))).toContain(
+      expect(refusal(backup(header, [row], { ...counts, segments: 0, versions: 0 }))).toContain(
         "line 2 is no row of a catalog",
       );
     }
     expect(refusal(backup(header, rows, { ...counts, users: 2 }))).toContain(
-      "line 6 counts 2 users, and there are 1",
+      "line 7 counts 2 users, and there are 1",
     );
   });
 });

@@ -10,6 +10,7 @@ import {
   type Header,
   headerSchema,
   lineMaxBytes,
+  oldestBackupFormat,
   rowSchema,
 } from "./format.ts";
 
@@ -24,7 +25,7 @@ export interface BackupSummary extends Counts {
 export class BackupReader {
   readonly #shown: string;
   readonly #hasher = new Bun.CryptoHasher("sha256");
-  readonly #counts = { segments: 0, users: 0, versions: 0 };
+  readonly #counts = { segments: 0, groups: 0, users: 0, versions: 0 };
   readonly #splitter = new LineSplitter(lineMaxBytes);
   #line = 0;
   #header: Header | undefined;
@@ -91,17 +92,17 @@ export class BackupReader {
     const header = headerSchema.safeParse(value);
     if (!header.success) throw this.#foreign(header.error);
     const { dsmBackup, softwareVersion } = header.data;
-    if (dsmBackup === backupFormat) return header.data;
+    if (dsmBackup >= oldestBackupFormat && dsmBackup <= backupFormat) return header.data;
     throw new DsmError(
       "DATA_CORRUPT",
       `${this.#shown} cannot be restored: it has format ${dsmBackup} of dsm ${softwareVersion}, ` +
-        `and this dsm reads format ${backupFormat}`,
+        `and this dsm reads formats ${oldestBackupFormat} to ${backupFormat}`,
       { remedy: "restore it with the dsm that wrote it, or a newer one" },
     );
   }
 
   #checkFooter(footer: z.infer<typeof footerSchema>["end"]): void {
-    for (const name of ["segments", "users", "versions"] as const) {
+    for (const name of ["segments", "groups", "users", "versions"] as const) {
       if (footer[name] === this.#counts[name]) continue;
       throw this.#bad(`counts ${footer[name]} ${name}, and there are ${this.#counts[name]}`);
     }
@@ -115,6 +116,7 @@ export class BackupReader {
   #count(row: BackupRow): void {
     if ("version" in row) this.#counts.versions++;
     else if ("user" in row) this.#counts.users++;
+    else if ("group" in row) this.#counts.groups++;
     else this.#counts.segments++;
   }
 

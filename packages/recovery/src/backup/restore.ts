@@ -1,4 +1,4 @@
-import type { CatalogLoad, UserRow, VersionRow } from "@dsm/catalog";
+import type { CatalogLoad, GroupRow, UserRow, VersionRow } from "@dsm/catalog";
 import { limits } from "@dsm/protocol";
 import { passedOver } from "../next-id.ts";
 import { type OnProgress, Steps } from "../progress.ts";
@@ -31,8 +31,8 @@ export async function restoreBackup(options: RestoreOptions): Promise<BackupSumm
   const steps = new Steps(options.onProgress);
   const checked = await checkBackup(options, steps);
   await using load = await openLoad(`restore ${checked.sha256.slice(0, jobSha256Chars)}`);
-  const { segments, users, versions } = checked;
-  steps.begin("writing rows", segments + users + versions, "records");
+  const { segments, groups, users, versions } = checked;
+  steps.begin("writing rows", segments + groups + users + versions, "records");
   const reader = new BackupReader(source.shown);
   const batch = new Batch(load, steps);
   for await (const chunk of source.bytes(() => {})) {
@@ -66,6 +66,7 @@ async function checkBackup(options: RestoreOptions, steps: Steps): Promise<Backu
 class Batch {
   readonly #load: CatalogLoad;
   readonly #steps: Steps;
+  #groups: GroupRow[] = [];
   #users: UserRow[] = [];
   #versions: VersionRow[] = [];
   #segments: SegmentRow[] = [];
@@ -82,19 +83,21 @@ class Batch {
   add(row: BackupRow): void {
     if ("version" in row) this.#versions.push(row.version);
     else if ("user" in row) this.#users.push(row.user);
+    else if ("group" in row) this.#groups.push(row.group);
     else this.#segments.push({ ...row.segment, next: passedOver(row.segment.next) });
   }
 
   async write(): Promise<void> {
     const size = this.#size;
     if (size === 0) return;
-    const [users, versions, segments] = [this.#users, this.#versions, this.#segments];
-    [this.#users, this.#versions, this.#segments] = [[], [], []];
-    await this.#load.add({ users, versions, segments });
+    const [groups, users] = [this.#groups, this.#users];
+    const [versions, segments] = [this.#versions, this.#segments];
+    [this.#groups, this.#users, this.#versions, this.#segments] = [[], [], [], []];
+    await this.#load.add({ groups, users, versions, segments });
     this.#steps.advance(size);
   }
 
   get #size(): number {
-    return this.#users.length + this.#versions.length + this.#segments.length;
+    return this.#groups.length + this.#users.length + this.#versions.length + this.#segments.length;
   }
 }

@@ -30,7 +30,7 @@ class BackupWriter {
   readonly #options: BackupOptions;
   readonly #steps: Steps;
   readonly #hasher = new Bun.CryptoHasher("sha256");
-  readonly #counts = { segments: 0, users: 0, versions: 0 };
+  readonly #counts = { segments: 0, groups: 0, users: 0, versions: 0 };
 
   constructor(options: BackupOptions) {
     this.#options = options;
@@ -45,6 +45,9 @@ class BackupWriter {
     const segments = await at.segments();
     await this.#lines(segments.map((segment): BackupRow => ({ segment })));
     this.#counts.segments = segments.length;
+    const groups = await at.groups();
+    await this.#lines(groups.map((group): BackupRow => ({ group })));
+    this.#counts.groups = groups.length;
     await this.#users(at);
     await this.#versions(at);
     this.#steps.end();

@@ -59,9 +59,11 @@ async function sizeOf(
   }
 }
 
-/** For the few blobs of which no record is left. */
-export function isOnDisk(roots: GroupRoots, group: string, id: BlobId): boolean {
-  return statSync(pathOf(roots, group, id), { throwIfNoEntry: false }) !== undefined;
+/** Which group has the blob on its disk; for the few of which no record is left. */
+export function groupWith(roots: GroupRoots, id: BlobId): string | undefined {
+  const isThere = (group: string) =>
+    statSync(pathOf(roots, group, id), { throwIfNoEntry: false }) !== undefined;
+  return [...roots.keys()].find(isThere);
 }
 
 /** The largest id of a blob below a root: directories fill in order, so the last one has it. */

@@ -1,4 +1,5 @@
-import type { CatalogLoad, VersionRow } from "@dsm/catalog";
+import type { CatalogLoad, GroupRow, VersionRow } from "@dsm/catalog";
+import { groupMark } from "@dsm/delivery";
 import { type IndexedChange, RecordIndex } from "@dsm/journal";
 import { type BlobId, limits } from "@dsm/protocol";
 import { inBatches } from "../batches.ts";
@@ -6,7 +7,7 @@ import { nextIdAfter } from "../next-id.ts";
 import { type OnProgress, Steps } from "../progress.ts";
 import { assertGroupRoots } from "./assert-roots.ts";
 import type { Finding, FindingKind } from "./finding.ts";
-import { isOnDisk, largestBlobId, lookAtBlobs } from "./look-at-blobs.ts";
+import { groupWith, largestBlobId, lookAtBlobs } from "./look-at-blobs.ts";
 import { type GroupRoots, readJournals } from "./read-journals.ts";
 import { type Rebuilt, rowsOfFile } from "./rows-of-file.ts";
 import { verifyBlob } from "./verify.ts";
@@ -73,6 +74,7 @@ class Rebuild {
     const nextId = await this.#nextId();
     // Ids first: whatever comes later, none that was used is ever given out again.
     await load?.add({ segments: [{ name: "blob", next: nextId }] });
+    await this.#addGroups(load);
     await this.#addUsers(load);
     await this.#addVersions(load);
     await load?.finish();
@@ -84,6 +86,16 @@ class Rebuild {
   async #nextId(): Promise<number> {
     const roots = [...this.#options.roots.values()];
     return nextIdAfter([this.#index.maxId, ...(await Promise.all(roots.map(largestBlobId)))]);
+  }
+
+  /** Each as the marker of its file system names it; an older one has no id yet. */
+  async #addGroups(load: CatalogLoad | undefined): Promise<void> {
+    const groups: GroupRow[] = [];
+    for (const [name, root] of this.#options.roots) {
+      const id = (await groupMark(root))?.id;
+      if (id !== undefined) groups.push({ name, id, createdAtMs: Date.now() });
+    }
+    await load?.add({ groups });
   }
 
   async #addUsers(load: CatalogLoad | undefined): Promise<void> {
@@ -117,7 +129,7 @@ class Rebuild {
   *#rebuilt(): Generator<Rebuilt, void, undefined> {
     const evidence = {
       wentOnMs: (change: IndexedChange) => this.#index.wentOnMs(change),
-      isOnDisk: (group: string, id: BlobId) => isOnDisk(this.#options.roots, group, id),
+      groupWith: (id: BlobId) => groupWith(this.#options.roots, id),
     };
     for (const file of changesByFile(this.#counted())) yield* rowsOfFile(file, evidence);
   }

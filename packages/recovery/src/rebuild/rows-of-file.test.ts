@@ -51,7 +51,7 @@ function gone(version: number, id: number, replaces: number): IndexedChange {
 
 /** Versions with the ids of their rows, a `*` on those that mark a blob as trash; findings. */
 function rebuilt(changes: IndexedChange[], evidence: Partial<Evidence> = {}) {
-  const all = { wentOnMs: () => 0, isOnDisk: () => false, ...evidence };
+  const all = { wentOnMs: () => 0, groupWith: () => undefined, ...evidence };
   const results: Rebuilt[] = [];
   for (const file of changesByFile(changes)) results.push(...rowsOfFile(file, all));
   const rows: string[] = [];
@@ -166,8 +166,8 @@ describe("the rows of a file", () => {
   });
 
   test("a lost record is reported once, and blobs before it are left to fsck", () => {
-    const isOnDisk = () => true;
-    const lostMiddle = rebuilt([put(1, 1), put(3, 3, { replaces: 2 })], { isOnDisk });
+    const groupWith = () => "g1";
+    const lostMiddle = rebuilt([put(1, 1), put(3, 3, { replaces: 2 })], { groupWith });
     expect(lostMiddle.rows).toEqual(["3:3* live"]);
     expect(lostMiddle.findings).toEqual(["left to fsck 1", "lost record 2"]);
     const loser = rebuilt([put(1, 1), put(2, 5, { replaces: 1 }), put(3, 3, { replaces: 2 })]);

@@ -12,8 +12,8 @@ export type Rebuilt =
 export interface Evidence {
   /** For how long its storage went on writing behind this change, in the same life. */
   wentOnMs(change: IndexedChange): number;
-  /** Whether the blob is on the disk of the group; for those of which no record is left. */
-  isOnDisk(group: string, id: BlobId): boolean;
+  /** The group on whose disk the blob is; for those of which no record is left. */
+  groupWith(id: BlobId): string | undefined;
 }
 
 /**
@@ -44,11 +44,12 @@ export function* rowsOfFile(
     const blobId = change.id;
     if (isGuess) yield { finding: { kind: "two claims", ...name, version, blobId } };
     if (isNewest) yield* faultsOfBlob(change);
-    const isMarked = replacedIsThere(change, before, evidence);
+    const trashGroup = trashGroupOf(change, before, evidence);
+    const isMarked = trashGroup !== undefined;
     const isTrashed = !change.deleted && successor !== undefined;
     const isKept =
       isNewest || (change.deleted ? isMarked : isTrashed && (isOnDisk(change) || isMarked));
-    if (isKept) yield { row: rowOf(change, isMarked), isLive: isNewest && !change.deleted };
+    if (isKept) yield { row: rowOf(change, trashGroup), isLive: isNewest && !change.deleted };
     else if (!change.deleted && isOnDisk(change)) {
       yield { finding: { kind: "left to fsck", ...name, version, blobId } };
     }
@@ -63,16 +64,15 @@ interface Before {
 
 const isOnDisk = (change: IndexedChange) => change.diskBytes !== undefined;
 
-/** Whether the blob that a version put into the trash still waits there. */
-function replacedIsThere(
-  change: IndexedChange,
+/** In whose trash the blob that a version has replaced still waits, if it does. */
+function trashGroupOf(
+  { replaces }: IndexedChange,
   before: Before | undefined,
   evidence: Evidence,
-): boolean {
-  const { group, replaces } = change;
-  if (replaces === undefined) return false;
-  if (before?.change.id === replaces) return before.isKept || isOnDisk(before.change);
-  return evidence.isOnDisk(group, replaces);
+): string | undefined {
+  if (replaces === undefined) return undefined;
+  if (before?.change.id !== replaces) return evidence.groupWith(replaces);
+  return before.isKept || isOnDisk(before.change) ? before.change.group : undefined;
 }
 
 /** A row whose bytes are missing is restored all the same: the damage is told, never hidden. */
@@ -84,9 +84,9 @@ function* faultsOfBlob(change: IndexedChange): Generator<Rebuilt, void, undefine
   else yield { finding: { kind: "wrong size", ...where, sizeBytes, diskBytes } };
 }
 
-function rowOf(change: IndexedChange, isMarked: boolean): VersionRow {
+function rowOf(change: IndexedChange, trashGroup: string | undefined): VersionRow {
   const { user, fileId, version, id, group, deleted, sizeBytes, sha256, mediaType } = change;
-  const { atMs, replaces, expiresAtMs } = change;
+  const { atMs, modifiedAtMs, replaces, expiresAtMs } = change;
   return {
     user,
     fileId,
@@ -98,8 +98,9 @@ function rowOf(change: IndexedChange, isMarked: boolean): VersionRow {
     sha256,
     mediaType,
     atMs,
+    ...(modifiedAtMs === undefined ? {} : { modifiedAtMs }),
     ...(replaces === undefined ? {} : { replaces }),
-    ...(isMarked ? { trashGroup: group } : {}),
+    ...(trashGroup === undefined ? {} : { trashGroup }),
     ...(expiresAtMs === undefined ? {} : { expiresAtMs }),
   };
 }

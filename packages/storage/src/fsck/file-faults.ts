@@ -53,8 +53,8 @@ export function recordOf(row: VersionRow): JournalRecord | undefined {
     if (replaces === undefined) return undefined;
     return { kind: "delete", user, fileId, group, id, version, replaces, atMs };
   }
-  const { expiresAtMs } = row;
-  const blob = { blobId: id, version, sizeBytes, sha256, mediaType, modifiedAtMs: atMs };
+  const { expiresAtMs, modifiedAtMs = atMs } = row;
+  const blob = { blobId: id, version, sizeBytes, sha256, mediaType, modifiedAtMs };
   const file = {
     user,
     fileId,
@@ -62,7 +62,12 @@ export function recordOf(row: VersionRow): JournalRecord | undefined {
     ...blob,
     ...(expiresAtMs === undefined ? {} : { expiresAtMs }),
   };
-  return { kind: "put", file, ...(replaces === undefined ? {} : { replaces }) };
+  return {
+    kind: "put",
+    file,
+    ...(replaces === undefined ? {} : { replaces }),
+    ...(row.modifiedAtMs === undefined ? {} : { atMs }),
+  };
 }
 
 const compared = [
@@ -71,6 +76,7 @@ const compared = [
   "sha256",
   "mediaType",
   "atMs",
+  "modifiedAtMs",
   "replaces",
   "expiresAtMs",
 ] as const;

@@ -113,12 +113,9 @@ class LostChanges {
    */
   async #putBack({ open, chain, top, isCertain }: Newest): Promise<string | undefined> {
     const { catalog, group } = this.#scope;
-    const { user } = top;
-    const lives =
-      (await catalog.groupOf(user)) ?? (await catalog.assignGroup(user, group, top.atMs));
-    // Somebody has put the user elsewhere meanwhile, and there only new files can go.
-    if (lives !== group) return undefined;
-    const rows = chain.map(rowOf);
+    // Where the user has another group by now, the file moves there like all others.
+    await catalog.assignGroup(top.user, group, top.atMs);
+    const rows = await this.#inTrash(chain.map(rowOf));
     await catalog.load({ versions: isCertain ? rows : await this.#dated(rows) });
     crashPoint("fsck.loaded");
     for (const change of open) {
@@ -127,6 +124,16 @@ class LostChanges {
       await closeRecord(this.#scope, change, `version ${change.version} was another one`);
     }
     return top.deleted ? "the delete was put back" : "its row was put back";
+  }
+
+  /** What was replaced lies in the trash of its own group: a moved file came from another one. */
+  async #inTrash(rows: readonly VersionRow[]): Promise<VersionRow[]> {
+    const replaced = rows.flatMap(({ replaces }) => replaces ?? []);
+    const old = new Map((await this.#scope.catalog.rowsOf(replaced)).map((row) => [row.id, row]));
+    return rows.map((row) => {
+      const group = row.replaces === undefined ? undefined : old.get(row.replaces)?.group;
+      return group === undefined ? row : { ...row, trashGroup: group };
+    });
   }
 
   /**
@@ -158,7 +165,7 @@ function setsOf(changes: readonly IndexedChange[]): VersionSet[] {
 
 function rowOf(change: IndexedChange): VersionRow {
   const { user, fileId, version, id, group, deleted, sizeBytes, sha256, mediaType } = change;
-  const { atMs, replaces, expiresAtMs } = change;
+  const { atMs, modifiedAtMs, replaces, expiresAtMs } = change;
   return {
     user,
     fileId,
@@ -170,6 +177,7 @@ function rowOf(change: IndexedChange): VersionRow {
     sha256,
     mediaType,
     atMs,
+    ...(modifiedAtMs === undefined ? {} : { modifiedAtMs }),
     ...(replaces === undefined ? {} : { replaces, trashGroup: group }),
     ...(expiresAtMs === undefined ? {} : { expiresAtMs }),
   };

@@ -8,7 +8,7 @@ interface GroupMembersOptions {
   readonly secret: ClusterSecret;
 }
 
-/** The members of a group besides this one, as a tracker knows them. */
+/** The members of groups besides this one, as a tracker knows them. */
 export class GroupMembers implements Disposable {
   readonly #options: GroupMembersOptions;
   readonly #trackers: RpcPool;
@@ -19,9 +19,14 @@ export class GroupMembers implements Disposable {
     this.#trackers = new RpcPool({ endpoints, role: "storage", secret });
   }
 
+  /** The others of its own group. */
+  others(): Promise<readonly StorageAddress[]> {
+    return this.of(this.#options.group);
+  }
+
   /** Those that are online; none where no tracker answers, for then nobody can be asked. */
-  async others(): Promise<readonly StorageAddress[]> {
-    const { group, storageId } = this.#options;
+  async of(group: string): Promise<readonly StorageAddress[]> {
+    const { storageId } = this.#options;
     const status = await this.#trackers.call("status", {}).catch(() => undefined);
     const members = status?.groups.find((each) => each.group === group)?.members ?? [];
     return members.filter((member) => member.online && member.storageId !== storageId);

@@ -49,10 +49,11 @@ export async function healSources(
   ];
 }
 
-function memberSource(
+/** What another storage has of a file, of this group or another one. */
+export function memberSource(
   file: FileInfo,
   { storageId, dataUrl }: StorageAddress,
-  { secret, log, signal }: HealSourcesOptions,
+  { secret, log, signal }: Pick<HealSourcesOptions, "secret" | "log" | "signal">,
 ): HealSource {
   return {
     name: `storage ${storageId}`,
@@ -71,10 +72,13 @@ function memberSource(
         const isPart = response.headers.get("Content-Range") === `bytes ${range}/${file.sizeBytes}`;
         if (response.status === 206 && isPart) return await response.bytes();
         await response.body?.cancel();
-        log.debug({ member: storageId, status: response.status }, "scrub: member has no bytes");
+        log.debug(
+          { member: storageId, status: response.status },
+          "a member does not have these bytes",
+        );
       } catch (err) {
         signal.throwIfAborted();
-        log.debug({ err, member: storageId }, "scrub: member does not answer");
+        log.debug({ err, member: storageId }, "a member does not answer");
       }
       return undefined;
     },
