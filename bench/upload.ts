@@ -17,7 +17,7 @@ const modeNames = Object.keys(modes) as Mode[];
 
 const sizesBytes = [5 * 1024, 1024 * 1024];
 const clientCounts = [1, 8, 32];
-const durationMs = 4_000;
+const rowDurationMs = 4_000;
 /** Until then the engine still compiles, and a fresh database still grows its files. */
 const warmUp = { sizeBytes: 5 * 1024, clients: 32, durationMs: 8_000 };
 const secret = "5".repeat(64);
@@ -68,7 +68,7 @@ async function benchModes(catalog: string, beds: ReadonlyMap<Mode, Bed>): Promis
     for (const clients of clientCounts) {
       const rates: number[] = [];
       for (const bed of beds.values())
-        rates.push(await bed.put({ sizeBytes, clients, durationMs }));
+        rates.push(await bed.put({ sizeBytes, clients, durationMs: rowDurationMs }));
       const [durable = NaN, without = NaN, single = NaN] = rates;
       const figures = rates.map((rate) => rate.toFixed(0));
       const ratios = [durable / without, durable / single].map((ratio) => ratio.toFixed(2));
