@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { mkdir, readdir } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, readdir, rename, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { blobIdFromNumber, blobPath, DsmError, piecesPath } from "@dsm/protocol";
 import { tempDir, until } from "@dsm/testkit";
@@ -59,17 +60,22 @@ describe("what cannot be removed", () => {
   test("is told of beside the first error, and removed as soon as that can be", async () => {
     await using dir = await tempDir();
     const blobs = new BlobStore(dir.path, byGroup, 20);
-    // unlink(2) takes no directory, not even from root.
-    const inTheWay = join(dir.path, blobPath(id));
-    await mkdir(inTheWay, { recursive: true });
+    // unlink(2) takes no directory, not even from root. In its place there is a file all at once.
+    const [, ...below] = blobPath(id).split("/");
+    const [directory, file] = ["one", "two"].map((name) => join(dir.path, name, ...below));
+    await mkdir(directory!, { recursive: true });
+    await mkdir(dirname(file!), { recursive: true });
+    await writeFile(file!, "left");
+    await symlink("one", join(dir.path, "blobs"));
+    await symlink("two", join(dir.path, "next"));
     const first = new DsmError("UPLOAD_INCOMPLETE", "the upload was cut short");
     const told = await blobs.discard(id, first);
     expect(told).toMatchObject({ code: "UPLOAD_INCOMPLETE" });
     expect((told as DsmError).message).toMatch(
       /^the upload was cut short; and blobs.*cannot be re/,
     );
-    await Bun.$`rmdir ${inTheWay} && touch ${inTheWay}`.quiet();
-    await until("it is gone", async () => (await filesIn(dir.path)).length === 0);
+    await rename(join(dir.path, "next"), join(dir.path, "blobs"));
+    await until("it is gone", () => !existsSync(file!));
   });
 });
 
