@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { join } from "node:path";
 import { bytesSource, DsmClient } from "@dsm/client";
 import { type Cluster, startCluster } from "@dsm/cluster";
 import { silentLog } from "@dsm/log";
@@ -55,11 +54,10 @@ describe("without the cluster's secret", () => {
   });
 
   test("a storage does not join", async () => {
-    await using dir = await tempDir();
     await using _stranger = await startStorage({
       id: "stranger",
       group: "g1",
-      root: join(dir.path, "root"),
+      root: cluster.groupRoot("g1"),
       hostname: "127.0.0.1",
       port: 0,
       trackers: cluster.trackerEndpoints,

@@ -28,7 +28,7 @@ const drainTimeoutMs = 30_000;
 /** Starts a storage; it is a member of its group when every tracker that lives has heard of it. */
 export async function startStorage(options: StorageOptions): Promise<Storage> {
   assertReachable(options);
-  await claimGroupRoot(options.root, options.group);
+  await claimGroupRoot(options);
   // A later life has a greater one: trackers go by that.
   const incarnation = Bun.randomUUIDv7();
   await using cleanup = new AsyncDisposableStack();
