@@ -38,7 +38,7 @@ describe.skipIf(hostsMissing !== undefined)("hosts in a box", () => {
     await box.network.cutOneWay(["h1"], ["h2"]);
     await using listener = await box.host("h1").start({
       cmd: [
-        "bun",
+        process.execPath,
         "-e",
         "const s = await Bun.udpSocket({ hostname: '10.9.0.1', port: 7, socket: { data: (_, d) => console.log(String(d)) } }); console.log('ready')",
       ],
@@ -51,7 +51,7 @@ describe.skipIf(hostsMissing !== undefined)("hosts in a box", () => {
     await box
       .host("h2")
       .run([
-        "bun",
+        process.execPath,
         "-e",
         "const s = await Bun.udpSocket({}); s.send('heard', 7, '10.9.0.1'); s.close()",
       ]);
@@ -64,7 +64,7 @@ describe.skipIf(hostsMissing !== undefined)("hosts in a box", () => {
     const h2 = box.host("h2");
     await using listener = await h2.start({
       cmd: [
-        "bun",
+        process.execPath,
         "-e",
         "Bun.listen({ hostname: '10.9.0.2', port: 7, socket: { data() {} } }); console.log('ready')",
       ],
@@ -72,7 +72,7 @@ describe.skipIf(hostsMissing !== undefined)("hosts in a box", () => {
     });
     await using asker = await box.host("h1").start({
       cmd: [
-        "bun",
+        process.execPath,
         "-e",
         "const say = (word) => () => console.log(word); await Bun.connect({ hostname: '10.9.0.2', port: 7, socket: { open: say('open'), close: say('closed'), error: say('error'), data() {} } })",
       ],
