@@ -21,7 +21,7 @@ export const commonOptions = {
     ),
   ),
   idServers: shared(
-    ["storage"],
+    ["storage", "client"],
     required(list(endpoint, 1), ["10.0.0.1:7700"], "The ID servers, any number, all equal."),
   ),
   catalog: shared(

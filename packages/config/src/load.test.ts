@@ -41,6 +41,7 @@ describe("weights", () => {
   test("a client needs nothing", async () => {
     expect(await loadConfig("client", { env: {} })).toEqual({
       trackers: undefined,
+      idServers: undefined,
       catalog: undefined,
       secret: undefined,
       logLevel: "info",

@@ -175,8 +175,9 @@ export class Journal implements AsyncDisposable {
   }
 
   async #openPart(): Promise<FileHandle> {
-    await mkdir(this.#folder, { recursive: true });
     const isNext = this.#part > 0;
+    // A folder that is gone later is a mount that is gone: nothing is written to what lies below.
+    if (!isNext) await mkdir(this.#folder, { recursive: true });
     // Padded, so that the parts of a life are listed in their order.
     const number = String(this.#part++).padStart(6, "0");
     const name = `${this.#name}-${number}.log`;

@@ -148,6 +148,9 @@ export const limits = {
   journaledUsersMax: 10_000,
   /** How far the clocks of two hosts of a cluster may differ; durability never depends on it. */
   clockSkewMaxMs: 60_000,
+  /** How often a storage looks whether its group's file system is mounted, and waits for it. */
+  rootLookMs: 1_000,
+  rootHangMs: 5_000,
   /** How often a disk that refused a write is tried again. */
   diskProbeIntervalMs: 1_000,
   /** How long until a blob that could not be removed is tried again. */

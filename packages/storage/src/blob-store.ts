@@ -21,14 +21,25 @@ export class BlobStore {
   readonly #root: string;
   readonly #sync: BlobSync;
   readonly #retryMs: number;
+  readonly #assertMounted: (() => Promise<void>) | undefined;
   readonly #leftovers = new Set<BlobId>();
   #retry: Timer | undefined;
 
-  /** @param retryMs until what could not be removed is tried again */
-  constructor(root: string, sync: BlobSync, retryMs: number = limits.leftoverRetryMs) {
+  /**
+   * @param retryMs until what could not be removed is tried again
+   * @param assertMounted asked before a directory is made: below a mount that has gone there is
+   * none, so that no blob is ever written to the bare folder
+   */
+  constructor(
+    root: string,
+    sync: BlobSync,
+    retryMs: number = limits.leftoverRetryMs,
+    assertMounted?: () => Promise<void>,
+  ) {
     this.#root = root;
     this.#sync = sync;
     this.#retryMs = retryMs;
+    this.#assertMounted = assertMounted;
   }
 
   /**
@@ -121,6 +132,7 @@ export class BlobStore {
       } catch (error) {
         if (systemErrorCode(error) !== "ENOENT") throw error;
       }
+      await this.#assertMounted?.();
       await mkdir(dirname(at), { recursive: true });
       return await make(at);
     } catch (cause) {

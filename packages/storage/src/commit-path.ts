@@ -37,6 +37,8 @@ interface CommitPathOptions extends Place {
   readonly doubtSettleMs?: number;
   readonly onChanged: FileListener;
   readonly onHealth: () => void;
+  /** @throws DsmError STORAGE_FAILED when the group's file system is not there */
+  readonly assertMounted: () => Promise<void>;
 }
 
 /** @throws DsmError DATA_NOT_WRITABLE or BAD_CONFIG */
@@ -64,12 +66,18 @@ export class CommitPath implements AsyncDisposable {
   readonly #users: UserJournal;
 
   constructor(options: CommitPathOptions) {
-    const { id, group, root, log, catalog, onChanged, onHealth } = options;
+    const { id, group, root, log, catalog, onChanged, onHealth, assertMounted } = options;
     const { journal, sync } = options.durable;
     this.#options = options;
     this.journal = journal;
-    this.blobs = new BlobStore(root, sync);
-    this.health = new DiskHealth({ root, storageId: id, log, onChange: onHealth });
+    this.blobs = new BlobStore(root, sync, limits.leftoverRetryMs, assertMounted);
+    this.health = new DiskHealth({
+      root,
+      storageId: id,
+      log,
+      onChange: onHealth,
+      assertMounted,
+    });
     this.#settler = new Settler({
       journal,
       catalog,

@@ -27,6 +27,7 @@ import type { FileWrites, PutRequest } from "./file-writes.ts";
 import type { Maintenance } from "./maintenance-app.ts";
 import type { StorageMetrics } from "./metrics.ts";
 import { assertMayScrape } from "./metrics-access.ts";
+import type { RootWatch } from "./root-watch.ts";
 import { shownCapability } from "./shown-capability.ts";
 import { empty, restore, type TrashAppOptions } from "./trash-app.ts";
 import type { WatchedFiles } from "./watched-files.ts";
@@ -42,6 +43,7 @@ export interface DataAppOptions extends TrashAppOptions {
   readonly metricsKey: string | undefined;
   readonly marks: Pick<DamageMarks, "current">;
   readonly watched: Pick<WatchedFiles, "assertReadable">;
+  readonly mount: Pick<RootWatch, "assertThere" | "look">;
   readonly current: (user: string, fileId: string) => Promise<FileInfo | undefined>;
 }
 
@@ -129,10 +131,19 @@ async function read(
   const download = claims.downloadOnly === true || query.get("download") === "1";
   const { method, headers } = request;
   const policy = claims.isPublic === true ? options.policy : privatePolicy(options.policy);
-  return respond(
-    planResponse({ method, headers, download, keepsLength: info.keepsLength }, file, policy),
-    localSource(options.root, file),
+  const plan = planResponse(
+    { method, headers, download, keepsLength: info.keepsLength },
+    file,
+    policy,
   );
+  options.mount.assertThere();
+  try {
+    return await respond(plan, localSource(options.root, file));
+  } catch (thrown) {
+    // Without its file system a storage misses every blob, and none is damaged.
+    if (thrown instanceof DsmError && thrown.http >= 500) await options.mount.look();
+    throw thrown;
+  }
 }
 
 async function put(

@@ -18,6 +18,8 @@ import { DamageMarks } from "./damage-marks.ts";
 import { DataPorts, type DataPortsOptions, assertReachable } from "./data-ports.ts";
 import { FileCommits } from "./file-commits.ts";
 import { FileWrites } from "./file-writes.ts";
+import { claimGroupRoot } from "./group-root.ts";
+import { RootWatch } from "./root-watch.ts";
 import { IdLease } from "./id-lease.ts";
 import { Journal } from "@dsm/journal";
 import { openGroupSync } from "./sync/open-group-sync.ts";
@@ -45,6 +47,9 @@ async function openPorts(
   const lease = (count: number) =>
     Promise.resolve({ first: blobIdFromNumber((next += count) - count), count });
   const ids = new IdLease({ lease }, 16);
+  await claimGroupRoot({ root, group: "g1", catalog });
+  const onGone = () => {};
+  const mount = stack.use(await RootWatch.open({ root, group: "g1", log: silentLog, onGone }));
   const sync = stack.use(await openGroupSync(root, "auto", silentLog));
   const committer = new Committer({ journal, catalog, sync });
   const commits = new FileCommits({ catalog, committer });
@@ -67,6 +72,7 @@ async function openPorts(
       maintenance: new Maintenance({ group: "g1", secret, jobs: {}, onFault: () => {} }),
       metrics: new StorageMetrics(() => 0),
       metricsKey: "the-metrics-key",
+      mount,
       marks: new DamageMarks({ group: "g1", catalog, log: silentLog }),
       watched: new WatchedFiles({ catalog, trashGraceMs: 0 }),
       current: async (user, fileId) => (await catalog.current(user, fileId))?.file,

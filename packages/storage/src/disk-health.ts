@@ -8,6 +8,8 @@ interface DiskHealthOptions {
   readonly root: string;
   readonly storageId: string;
   readonly log: Log;
+  /** Looks whether the file system is there: a bare folder would take the probe. */
+  readonly assertMounted?: () => Promise<void>;
   /** Told of every change, so that trackers hear of it at once. */
   readonly onChange?: () => void;
 }
@@ -96,6 +98,7 @@ export class DiskHealth implements AsyncDisposable {
   }
 
   async #probe(): Promise<void> {
+    await this.#options.assertMounted?.();
     try {
       await using file = await open(this.#probePath, "w", 0o600);
       await file.writeFile(new Uint8Array(probeBytes));

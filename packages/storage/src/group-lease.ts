@@ -13,6 +13,8 @@ interface LeaseOptions {
   /** How long an owner may be silent. */
   readonly leaseMs: number;
   readonly clock: Clock;
+  /** Looks whether the file system is there; a bare folder has no lease to take. */
+  readonly assertMounted?: () => Promise<void>;
   /** What the right is to; `lease`, which is the right to scrub, unless given. */
   readonly name?: string;
 }
@@ -56,6 +58,7 @@ export class GroupLease {
   /** Takes the lease where nobody has it, or who had it is gone. @returns whether it is held now */
   async acquire(): Promise<boolean> {
     if (this.#held !== undefined) return this.renew();
+    await this.#options.assertMounted?.();
     await mkdir(this.#folder, { recursive: true });
     const newest = await this.#newest();
     if (newest === undefined) return this.#make(1);

@@ -7,12 +7,14 @@ export interface Space {
 }
 
 const refreshMs = 1_000;
+const beatPatienceMs = 200;
 
 /** The space of a group file system, looked at once a second so that no request waits for it. */
 export class SpaceWatch implements Disposable {
   readonly #root: string;
   readonly #timer: Timer;
   #now: Space;
+  #looking: Promise<Space> | undefined;
 
   private constructor(root: string, space: Space, log: Log) {
     this.#root = root;
@@ -30,8 +32,22 @@ export class SpaceWatch implements Disposable {
     return this.#now;
   }
 
-  async refresh(): Promise<Space> {
-    return (this.#now = await spaceOf(this.#root));
+  /** One at a time: a mount that hangs holds up one look, and not one more each second. */
+  refresh(): Promise<Space> {
+    this.#looking ??= spaceOf(this.#root)
+      .then((space) => (this.#now = space))
+      .finally(() => (this.#looking = undefined));
+    return this.#looking;
+  }
+
+  /** Looks again, and tells what was seen last where that fails or takes too long for a beat. */
+  async soon(): Promise<Space> {
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, beatPatienceMs);
+    // The watch says in the log why it fails.
+    await Promise.race([this.refresh().catch(() => this.#now), late]);
+    clearTimeout(timer);
+    return this.#now;
   }
 
   [Symbol.dispose](): void {

@@ -4,11 +4,10 @@ import { limits, softwareVersion, type StorageState } from "@dsm/protocol";
 import { RpcPool } from "@dsm/rpc";
 import { assertTakesWrites } from "./admission.ts";
 import { Beats } from "./beats.ts";
-import { CommitPath, type DurableParts, openDurableParts } from "./commit-path.ts";
-import { assertReachable, DataPorts } from "./data-ports.ts";
+import { CommitPath, type DurableParts } from "./commit-path.ts";
+import { DataPorts } from "./data-ports.ts";
 import { FileCommits } from "./file-commits.ts";
 import { FileWrites } from "./file-writes.ts";
-import { claimGroupRoot } from "./group-root.ts";
 import { fsck } from "./fsck/fsck.ts";
 import { IdLease } from "./id-lease.ts";
 import { Maintenance } from "./maintenance-app.ts";
@@ -16,8 +15,9 @@ import { StorageMetrics } from "./metrics.ts";
 import { MoveService } from "./move/move-service.ts";
 import { Reaper } from "./reaper.ts";
 import { ScrubService } from "./scrub/scrub-service.ts";
+import type { RootWatch } from "./root-watch.ts";
 import { GroupLease } from "./group-lease.ts";
-import { SpaceWatch } from "./space.ts";
+import type { SpaceWatch } from "./space.ts";
 import type { StorageOptions } from "./storage-options.ts";
 import { TrashBin } from "./trash-bin.ts";
 import { WatchedFiles } from "./watched-files.ts";
@@ -25,19 +25,11 @@ import { WatchedFiles } from "./watched-files.ts";
 /** How long `drain` waits for requests that are under way. */
 const drainTimeoutMs = 30_000;
 
-/** Starts a storage; it is a member of its group when every tracker that lives has heard of it. */
-export async function startStorage(options: StorageOptions): Promise<Storage> {
-  assertReachable(options);
-  await claimGroupRoot(options);
-  // A later life has a greater one: trackers go by that.
-  const incarnation = Bun.randomUUIDv7();
-  await using cleanup = new AsyncDisposableStack();
-  const durable = cleanup.use(await openDurableParts(options, incarnation));
-  const space = cleanup.use(await SpaceWatch.open(options.root, options.log));
-  const storage = new Storage(options, incarnation, durable, space);
-  await storage.open();
-  cleanup.move();
-  return storage;
+/** What holds on to the root of the group. */
+interface OpenedRoot {
+  readonly durable: DurableParts;
+  readonly space: SpaceWatch;
+  readonly mount: RootWatch;
 }
 
 export class Storage implements AsyncDisposable {
@@ -48,6 +40,7 @@ export class Storage implements AsyncDisposable {
   readonly #idServers: RpcPool;
   readonly #writes: FileWrites;
   readonly #space: SpaceWatch;
+  readonly #mount: RootWatch;
   readonly #commits: CommitPath;
   readonly #maintenance: Maintenance;
   readonly #scrub: ScrubService;
@@ -61,22 +54,20 @@ export class Storage implements AsyncDisposable {
   readonly #watched: WatchedFiles;
 
   /** Use startStorage. */
-  constructor(
-    options: StorageOptions,
-    incarnation: string,
-    durable: DurableParts,
-    space: SpaceWatch,
-  ) {
+  constructor(options: StorageOptions, incarnation: string, { durable, space, mount }: OpenedRoot) {
+    const assertMounted = () => mount.look();
     this.id = options.id;
     this.group = options.group;
     this.#options = options;
     this.#incarnation = incarnation;
     this.#space = space;
+    this.#mount = mount;
     const { group, catalog, secret, leaseIds } = options;
     this.#commits = new CommitPath({
       ...options,
       incarnation,
       durable,
+      assertMounted,
       onChanged: (user, fileId) => {
         this.forget(user, fileId);
         options.onChanged?.(user, fileId);
@@ -98,6 +89,7 @@ export class Storage implements AsyncDisposable {
       scrubBytesPerSecond: 0,
       scrubIntervalMs: Infinity,
       ...options,
+      assertMounted,
       incarnation,
       isBusy: () => this.activeRequests > limits.scrubBusyRequests,
       onCounts: (counts) => this.#metrics.onScrubbed(counts),
@@ -116,6 +108,7 @@ export class Storage implements AsyncDisposable {
     this.#trash = new TrashBin({ ...options, blobs, ids, commits, onFault });
     const lease = new GroupLease({
       ...options,
+      assertMounted,
       storageId: options.id,
       incarnation,
       name: "reap-lease",
@@ -133,6 +126,7 @@ export class Storage implements AsyncDisposable {
     });
     this.#mover = new MoveService({
       ...options,
+      assertMounted,
       incarnation,
       blobs,
       ids,
@@ -201,6 +195,7 @@ export class Storage implements AsyncDisposable {
       metrics: this.#metrics,
       metricsKey: this.#options.metricsKey,
       marks: this.#scrub.marks,
+      mount: this.#mount,
       watched: this.#watched,
       current: async (user, fileId) => (await catalog.current(user, fileId))?.file,
       trash: this.#trash,
@@ -224,6 +219,11 @@ export class Storage implements AsyncDisposable {
   /** To be called before a change of a file that this process knows of is acknowledged. */
   forget(user: string, fileId: string): void {
     this.#watched.forget(user, fileId);
+  }
+
+  /** To be told of what its disk has failed with. */
+  noteFault(error: unknown): void {
+    this.#commits.health.note(error);
   }
 
   /** Takes no new requests from trackers while draining; says so to all of them at once. */
@@ -263,11 +263,12 @@ export class Storage implements AsyncDisposable {
     await this.#reaper[Symbol.asyncDispose]();
     this.#idServers.close();
     this.#space[Symbol.dispose]();
+    this.#mount[Symbol.dispose]();
     await this.#commits[Symbol.asyncDispose]();
   }
 
   async #state(): Promise<StorageState> {
-    const { freeBytes, totalBytes } = await this.#space.refresh();
+    const { freeBytes, totalBytes } = await this.#space.soon();
     const { heldUp } = this.#mover;
     return {
       storageId: this.id,

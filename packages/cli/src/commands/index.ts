@@ -72,6 +72,11 @@ export const rootCommand: CommandEntry = {
       load: async () => (await import("./status.ts")).status,
     },
     {
+      name: "doctor",
+      summary: "Look for what operators get wrong, and say what to do.",
+      load: async () => (await import("./doctor.ts")).doctor,
+    },
+    {
       name: "fsck",
       summary: "Compare the catalog, the journals and the disks, and mend what differs.",
       load: async () => (await import("./fsck.ts")).fsck,

@@ -15,6 +15,8 @@ interface MoveServiceOptions extends Omit<MoverOptions, "lease" | "sourcesOf" | 
   /** 0 leaves all files where they are. */
   readonly moveBytesPerSecond?: number | undefined;
   readonly isBusy: () => boolean;
+  /** @throws DsmError STORAGE_FAILED when the group's file system is not there */
+  readonly assertMounted: () => Promise<void>;
 }
 
 const bytesPerSecondDefault = 32 * 1024 * 1024;

@@ -26,6 +26,7 @@ interface ScrubServiceOptions extends ScrubTerms {
   readonly catalog: Catalog;
   readonly isBusy: () => boolean;
   readonly onCounts: (counts: ScrubCounts) => void;
+  readonly assertMounted: () => Promise<void>;
   readonly log: Log;
 }
 

@@ -33,6 +33,8 @@ export interface ScrubberOptions {
   /** Whether readers and writers need the disk more. */
   readonly isBusy: () => boolean;
   readonly onCounts?: (counts: ScrubCounts) => void;
+  /** @throws DsmError STORAGE_FAILED when the group's file system is not there */
+  readonly assertMounted?: () => Promise<void>;
   readonly log: Log;
   readonly clock?: Clock;
 }

@@ -1,0 +1,31 @@
+import { DsmError } from "@dsm/protocol";
+import { readServerSettings } from "./mysql/server-settings.ts";
+import { openCatalog } from "./open.ts";
+import { parseCatalogUrl } from "./target.ts";
+
+/** A server of the catalog, as an operator wants to know it. */
+export interface CatalogServer {
+  /** Never with the password. */
+  readonly shown: string;
+  /** Why it cannot be used. */
+  readonly fault?: DsmError;
+  /** Global variables and status of a MySQL-protocol server by their names; SQLite has none. */
+  readonly settings?: ReadonlyMap<string, string>;
+}
+
+/**
+ * Looks at each server that the URL names. What is wrong with one is its fault, and no error.
+ * @throws DsmError BAD_CONFIG for a URL that cannot be read
+ */
+export async function examineCatalog(url: string): Promise<CatalogServer[]> {
+  const target = parseCatalogUrl(url);
+  const { shown } = target;
+  try {
+    const catalog = await openCatalog(url);
+    await catalog.close();
+    if (target.dialect === "sqlite") return [{ shown }];
+    return [{ shown, settings: await readServerSettings(target) }];
+  } catch (thrown) {
+    return [{ shown, fault: DsmError.from(thrown, `opening ${shown}`) }];
+  }
+}

@@ -1,0 +1,103 @@
+import { type CatalogServer, examineCatalog } from "@dsm/catalog";
+import { DsmError, limits } from "@dsm/protocol";
+import { error, ok, type Seen, skipped, warning } from "./finding.ts";
+import type { Subject } from "./subject.ts";
+
+export async function checkCatalog(subject: Subject): Promise<Seen[]> {
+  const { catalogUrl } = subject;
+  if (catalogUrl === undefined) {
+    const how = "name it with --catalog, DSM_CATALOG or catalog in the --config file";
+    return [skipped("catalog", "its URL is not known here", how)];
+  }
+  try {
+    const servers = await examineCatalog(catalogUrl);
+    return servers.flatMap((server) => seenOf(server, processesOf(subject)));
+  } catch (thrown) {
+    const { message, remedy } = DsmError.from(thrown, "opening the catalog");
+    return [error("catalog", message, remedy ?? "look at the log of the SQL server")];
+  }
+}
+
+/** Those that open the catalog: trackers, ID servers and storages. */
+function processesOf({ trackers, idServers }: Subject): number {
+  const views = trackers.map(({ status }) => status?.groups.flatMap((it) => it.members) ?? []);
+  const storages = Math.max(0, ...views.map((members) => members.length));
+  return trackers.length + Math.max(1, idServers.length) + storages;
+}
+
+function seenOf({ shown, fault, settings }: CatalogServer, processes: number): Seen[] {
+  const object = `catalog ${shown}`;
+  if (fault !== undefined) {
+    return [error(object, fault.message, fault.remedy ?? "look at the log of the SQL server")];
+  }
+  // SQLite has no settings that somebody else could have set.
+  if (settings === undefined) return [ok(object, "reachable and migrated")];
+  const notes = [
+    ...durability(object, settings),
+    ...sizes(object, settings, processes),
+    ...galera(object, settings),
+  ];
+  return notes.length > 0 ? notes : [ok(object, "reachable, migrated, durable")];
+}
+
+type Settings = ReadonlyMap<string, string>;
+
+const setIn = "in the server's configuration file";
+
+function durability(object: string, settings: Settings): Seen[] {
+  const found: Seen[] = [];
+  const isGalera = settings.get("wsrep_on") === "ON";
+  const flush = settings.get("innodb_flush_log_at_trx_commit");
+  if (flush !== undefined && flush !== "1") {
+    const what = `innodb_flush_log_at_trx_commit is ${flush}: what was acknowledged may be lost when its host loses power`;
+    const how = `set it to 1 ${setIn}`;
+    found.push(warning(object, what, how));
+  }
+  const logs = settings.get("log_bin") === "ON" && !isGalera;
+  if (logs && settings.get("sync_binlog") !== "1") {
+    const what = `sync_binlog is ${settings.get("sync_binlog")}: after a power cut its replicas may differ from it`;
+    found.push(warning(object, what, `set it to 1 ${setIn}`));
+  }
+  if (logs && settings.get("binlog_format") === "STATEMENT") {
+    const what = "binlog_format is STATEMENT, with which READ COMMITTED cannot write";
+    found.push(error(object, what, `set it to ROW or MIXED ${setIn}`));
+  }
+  return found;
+}
+
+/** Rows of a batch of commits, and of a restore, go in one packet. */
+const packetMinBytes = 4 * 1024 * 1024;
+
+function sizes(object: string, settings: Settings, processes: number): Seen[] {
+  const found: Seen[] = [];
+  const packetBytes = Number(settings.get("max_allowed_packet") ?? packetMinBytes);
+  if (packetBytes < packetMinBytes) {
+    const what = `max_allowed_packet is ${packetBytes}, too small for many commits at once`;
+    found.push(error(object, what, `set it to 16M or more ${setIn}`));
+  }
+  const max = Number(settings.get("max_connections") ?? Infinity);
+  const needed = processes * limits.catalogConnectionsMax;
+  if (max < needed) {
+    const what = `max_connections is ${max}, and ${processes} processes of dsm may take ${needed}`;
+    found.push(warning(object, what, `set it to ${2 * needed} or more ${setIn}`));
+  }
+  return found;
+}
+
+function galera(object: string, settings: Settings): Seen[] {
+  if (settings.get("wsrep_on") !== "ON") return [];
+  const status = settings.get("wsrep_cluster_status");
+  const state = settings.get("wsrep_local_state_comment");
+  const size = Number(settings.get("wsrep_cluster_size"));
+  if (status !== "Primary") {
+    const how =
+      "bring the other nodes back; if they are lost for good, see the recovery of a quorum in docs/OPERATIONS.md";
+    return [error(object, `Galera: it has no quorum (${status})`, how)];
+  }
+  if (state !== "Synced") {
+    return [warning(object, `Galera: it is ${state}, not Synced`, "wait until it has caught up")];
+  }
+  if (size >= 3) return [];
+  const what = `Galera: the cluster has ${size} nodes, so it survives the loss of none`;
+  return [warning(object, what, "bring it to three nodes, or two and an arbitrator (garbd)")];
+}
