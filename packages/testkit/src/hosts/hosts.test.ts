@@ -59,6 +59,41 @@ describe.skipIf(hostsMissing !== undefined)("hosts in a box", () => {
     await expect(box.host("h1").run(ping("h2"))).rejects.toThrow("100% packet loss");
   });
 
+  test("are far from each other, and near to others", async () => {
+    await using box = await HostBox.open({ hosts: 3 });
+    const h1 = box.host("h1");
+    const roundTripMs = async (to: string) => {
+      const said = await h1.run(["ping", "-c", "3", "-i", "0.2", "-W", "2", to]);
+      return Number(/= [\d.]+\/([\d.]+)\//.exec(said)?.[1]);
+    };
+    await box.network.slow(["h1"], ["h2"], 40);
+    expect(await roundTripMs("h2")).toBeWithin(80, 160);
+    expect(await roundTripMs("h3")).toBeLessThan(40);
+    // A cut and a boot go together with it, and bytes come over as they are.
+    await box.network.cut(["h1"], ["h2"]);
+    await expect(h1.run(ping("h2"))).rejects.toThrow("100% packet loss");
+    await box.host("h2").kill();
+    await box.host("h2").boot();
+    await box.network.heal();
+    await box.network.slow(["h1"], ["h2"], 40);
+    expect(await roundTripMs("h2")).toBeWithin(80, 160);
+    await using server = await box.host("h2").start({
+      cmd: [
+        process.execPath,
+        "-e",
+        "Bun.serve({ hostname: '0.0.0.0', port: 80, fetch: () => new Response(new Uint8Array(4 << 20).fill(7)) }); console.log('ready')",
+      ],
+      ready: /ready/,
+    });
+    const counted = await h1.run(["sh", "-c", "wget -qO- http://h2/ | tr -d '\\007' | wc -c"]);
+    expect(counted.trim()).toBe("0");
+    const whole = await h1.run(["sh", "-c", "wget -qO- http://h2/ | wc -c"]);
+    expect(Number(whole)).toBe(4 << 20);
+    expect(server.isRunning()).toBe(true);
+    await box.network.heal(["h2"], ["h1"]);
+    expect(await roundTripMs("h2")).toBeLessThan(40);
+  });
+
   test("die without a word, and come back with their disk", async () => {
     await using box = await HostBox.open({ hosts: 2 });
     const h2 = box.host("h2");

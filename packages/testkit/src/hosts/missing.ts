@@ -1,4 +1,4 @@
-const tools = ["unshare", "nsenter", "setpriv", "ip", "nft", "perl"];
+const tools = ["unshare", "nsenter", "setpriv", "ip", "nft", "perl", "python3"];
 
 /** Why there can be no hosts on this machine; undefined where there can. */
 export const hostsMissing = whyMissing();

@@ -1,18 +1,25 @@
+import type { TestProcess } from "../process.ts";
 import { Namespace } from "./namespace.ts";
 import { runTool } from "./run-tool.ts";
+import { slowCardOf, startSlowCard } from "./slow-card.ts";
 
 const bridge = "br0";
 /** The network card of every host. */
 export const hostCard = "eth0";
 
-/** One side of a cut: hosts, by name. */
+/** One side of a cut or of a slow line: hosts, by name. */
 type Side = readonly string[];
 
-/** What the hosts of a box are plugged into. Frames between two of its ports can be dropped. */
+/** What the hosts of a box are plugged into. Frames between two of them can be lost or late. */
 export class Switch implements AsyncDisposable {
   readonly #namespace: Namespace;
   /** `from to`, for each direction that is cut. */
   readonly #cuts = new Set<string>();
+  /** By host and the host at the far end, in milliseconds. Each line stands with one of the two. */
+  readonly #delays = new Map<string, Map<string, number>>();
+  /** Of the hosts that are plugged in. */
+  readonly #macs = new Map<string, string>();
+  readonly #slowCards = new Map<string, TestProcess>();
 
   private constructor(namespace: Namespace) {
     this.#namespace = namespace;
@@ -39,9 +46,13 @@ export class Switch implements AsyncDisposable {
     await runTool([...inside, "link", "set", "dev", "lo", "up"]);
     await runTool([...inside, "address", "add", `${address}/24`, "dev", hostCard]);
     await runTool([...inside, "link", "set", "dev", hostCard, "up"]);
+    this.#macs.set(host, mac);
+    await this.#applyDelays();
   }
 
   async unplug(host: string): Promise<void> {
+    this.#macs.delete(host);
+    await this.#stopSlowCard(host);
     await this.#ip(["link", "delete", "dev", host]);
   }
 
@@ -57,11 +68,36 @@ export class Switch implements AsyncDisposable {
     await this.#apply();
   }
 
-  /** Undoes cuts between the two sides; all cuts when none are named. */
+  /**
+   * Frames between the two sides take longer, in each direction, and keep their order; those for
+   * everybody (ARP, multicast) do not. What is under way when this changes is lost.
+   *
+   * @param delayMs for one direction; a round trip takes twice as long
+   */
+  async slow(one: Side, other: Side, delayMs: number): Promise<void> {
+    for (const a of one) {
+      for (const b of other) {
+        const [owner = a, far = b] = [a, b].sort();
+        const lines = this.#delays.get(owner) ?? new Map<string, number>();
+        this.#delays.set(owner, lines.set(far, delayMs));
+      }
+    }
+    await this.#applyDelays();
+  }
+
+  /** Undoes cuts and delays between the two sides; all of them when none are named. */
   async heal(one?: Side, other?: Side): Promise<void> {
-    if (one === undefined || other === undefined) this.#cuts.clear();
-    else for (const [from, to] of pairs(one, other)) this.#cuts.delete(`${from} ${to}`);
+    if (one === undefined || other === undefined) {
+      this.#cuts.clear();
+      this.#delays.clear();
+    } else {
+      for (const [from, to] of pairs(one, other)) {
+        this.#cuts.delete(`${from} ${to}`);
+        this.#delays.get(from)?.delete(to);
+      }
+    }
     await this.#apply();
+    await this.#applyDelays();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -72,7 +108,7 @@ export class Switch implements AsyncDisposable {
   async #apply(): Promise<void> {
     const rules = [...this.#cuts].map((cut) => {
       const [from, to] = cut.split(" ");
-      return `iifname "${from}" oifname "${to}" drop`;
+      return `iifname ${portsOf(from)} oifname ${portsOf(to)} drop`;
     });
     const chain = ["type filter hook forward priority 0", ...rules].join("\n");
     const table = "table bridge cuts";
@@ -82,6 +118,32 @@ export class Switch implements AsyncDisposable {
       `${table} {\nchain forward {\n${chain}\n}\n}`,
     ];
     await runTool([...this.#inside, "nft", "--file", "-"], `${commands.join("\n")}\n`);
+  }
+
+  async #applyDelays(): Promise<void> {
+    for (const host of this.#macs.keys()) {
+      await this.#stopSlowCard(host);
+      const delays = new Map<string, number>();
+      for (const [far, delayMs] of this.#delays.get(host) ?? []) {
+        const mac = this.#macs.get(far);
+        if (mac !== undefined) delays.set(mac, delayMs);
+      }
+      if (delays.size > 0) await this.#startSlowCard(host, delays);
+    }
+  }
+
+  async #startSlowCard(host: string, delays: ReadonlyMap<string, number>): Promise<void> {
+    await this.#ip(["link", "set", "dev", host, "nomaster"]);
+    this.#slowCards.set(host, await startSlowCard(this.#namespace, host, delays));
+    await this.#ip(["link", "set", "dev", slowCardOf(host), "master", bridge, "up"]);
+  }
+
+  async #stopSlowCard(host: string): Promise<void> {
+    const slowCard = this.#slowCards.get(host);
+    if (slowCard === undefined) return;
+    this.#slowCards.delete(host);
+    await slowCard.stop();
+    await this.#ip(["link", "set", "dev", host, "master", bridge]);
   }
 
   async #ip(args: readonly string[]): Promise<void> {
@@ -102,6 +164,11 @@ function pairs(one: Side, other: Side): Array<[string, string]> {
       [b, a],
     ]),
   );
+}
+
+/** A host's own port, and the one that stands in for it, as nft names them. */
+function portsOf(host: string): string {
+  return `{ "${host}", "${slowCardOf(host)}" }`;
 }
 
 function hexByte(decimal: string): string {
