@@ -77,7 +77,7 @@ export class Switch implements AsyncDisposable {
   async slow(one: Side, other: Side, delayMs: number): Promise<void> {
     for (const a of one) {
       for (const b of other) {
-        const [owner = a, far = b] = [a, b].sort();
+        const [owner = a, far = b] = [a, b].toSorted();
         const lines = this.#delays.get(owner) ?? new Map<string, number>();
         this.#delays.set(owner, lines.set(far, delayMs));
       }
@@ -107,7 +107,7 @@ export class Switch implements AsyncDisposable {
   /** In one transaction, so that nothing slips through meanwhile. */
   async #apply(): Promise<void> {
     const rules = [...this.#cuts].map((cut) => {
-      const [from, to] = cut.split(" ");
+      const [from = "", to = ""] = cut.split(" ");
       return `iifname ${portsOf(from)} oifname ${portsOf(to)} drop`;
     });
     const chain = ["type filter hook forward priority 0", ...rules].join("\n");
