@@ -3,6 +3,7 @@ import type { IndexedChange } from "@dsm/journal";
 import type { BlobId } from "@dsm/protocol";
 import { decide } from "./decide.ts";
 import type { Finding } from "./finding.ts";
+import { rowOfChange } from "./row-of-change.ts";
 import type { FileChanges } from "./version-sets.ts";
 
 export type Rebuilt =
@@ -49,7 +50,7 @@ export function* rowsOfFile(
     const isTrashed = !change.deleted && successor !== undefined;
     const isKept =
       isNewest || (change.deleted ? isMarked : isTrashed && (isOnDisk(change) || isMarked));
-    if (isKept) yield { row: rowOf(change, trashGroup), isLive: isNewest && !change.deleted };
+    if (isKept) yield { row: rowOfChange(change, trashGroup), isLive: isNewest && !change.deleted };
     else if (!change.deleted && isOnDisk(change)) {
       yield { finding: { kind: "left to fsck", ...name, version, blobId } };
     }
@@ -82,25 +83,4 @@ function* faultsOfBlob(change: IndexedChange): Generator<Rebuilt, void, undefine
   const where = { user, fileId, version, blobId };
   if (diskBytes === undefined) yield { finding: { kind: "missing blob", ...where } };
   else yield { finding: { kind: "wrong size", ...where, sizeBytes, diskBytes } };
-}
-
-function rowOf(change: IndexedChange, trashGroup: string | undefined): VersionRow {
-  const { user, fileId, version, id, group, deleted, sizeBytes, sha256, mediaType } = change;
-  const { atMs, modifiedAtMs, replaces, expiresAtMs } = change;
-  return {
-    user,
-    fileId,
-    version,
-    id,
-    group,
-    deleted,
-    sizeBytes,
-    sha256,
-    mediaType,
-    atMs,
-    ...(modifiedAtMs === undefined ? {} : { modifiedAtMs }),
-    ...(replaces === undefined ? {} : { replaces }),
-    ...(trashGroup === undefined ? {} : { trashGroup }),
-    ...(expiresAtMs === undefined ? {} : { expiresAtMs }),
-  };
 }

@@ -2,7 +2,7 @@ import type { CurrentVersion, VersionRow } from "@dsm/catalog";
 import { crashPoint } from "@dsm/faults";
 import type { IndexedChange } from "@dsm/journal";
 import { blobPath } from "@dsm/protocol";
-import { decide, type VersionSet } from "@dsm/recovery";
+import { decide, rowOfChange, type VersionSet } from "@dsm/recovery";
 import { bytesFit } from "./bytes.ts";
 import { lookAt } from "./disk-files.ts";
 import type { Fault } from "./finding.ts";
@@ -115,7 +115,7 @@ class LostChanges {
     const { catalog, group } = this.#scope;
     // Where the user has another group by now, the file moves there like all others.
     await catalog.assignGroup(top.user, group, top.atMs);
-    const rows = await this.#inTrash(chain.map(rowOf));
+    const rows = await this.#rowsOf(chain);
     await catalog.load({ versions: isCertain ? rows : await this.#dated(rows) });
     crashPoint("fsck.loaded");
     for (const change of open) {
@@ -127,12 +127,13 @@ class LostChanges {
   }
 
   /** What was replaced lies in the trash of its own group: a moved file came from another one. */
-  async #inTrash(rows: readonly VersionRow[]): Promise<VersionRow[]> {
-    const replaced = rows.flatMap(({ replaces }) => replaces ?? []);
+  async #rowsOf(chain: readonly IndexedChange[]): Promise<VersionRow[]> {
+    const replaced = chain.flatMap(({ replaces }) => replaces ?? []);
     const old = new Map((await this.#scope.catalog.rowsOf(replaced)).map((row) => [row.id, row]));
-    return rows.map((row) => {
-      const group = row.replaces === undefined ? undefined : old.get(row.replaces)?.group;
-      return group === undefined ? row : { ...row, trashGroup: group };
+    return chain.map((change) => {
+      const { replaces, group } = change;
+      const trashGroup = replaces === undefined ? undefined : (old.get(replaces)?.group ?? group);
+      return rowOfChange(change, trashGroup);
     });
   }
 
@@ -161,24 +162,4 @@ function setsOf(changes: readonly IndexedChange[]): VersionSet[] {
       const claims = [...ids.values()].flatMap(([first]) => first ?? []);
       return { version, claims, hasAborted: false };
     });
-}
-
-function rowOf(change: IndexedChange): VersionRow {
-  const { user, fileId, version, id, group, deleted, sizeBytes, sha256, mediaType } = change;
-  const { atMs, modifiedAtMs, replaces, expiresAtMs } = change;
-  return {
-    user,
-    fileId,
-    version,
-    id,
-    group,
-    deleted,
-    sizeBytes,
-    sha256,
-    mediaType,
-    atMs,
-    ...(modifiedAtMs === undefined ? {} : { modifiedAtMs }),
-    ...(replaces === undefined ? {} : { replaces, trashGroup: group }),
-    ...(expiresAtMs === undefined ? {} : { expiresAtMs }),
-  };
 }
