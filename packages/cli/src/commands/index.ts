@@ -77,6 +77,11 @@ export const rootCommand: CommandEntry = {
       load: async () => (await import("./doctor.ts")).doctor,
     },
     {
+      name: "ping",
+      summary: "Ask one process whether it is alive, as health checks do.",
+      load: async () => (await import("./ping.ts")).ping,
+    },
+    {
       name: "fsck",
       summary: "Compare the catalog, the journals and the disks, and mend what differs.",
       load: async () => (await import("./fsck.ts")).fsck,
