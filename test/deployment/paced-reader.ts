@@ -12,8 +12,8 @@ interface ReaderTerms {
     reconnects: number;
     longestReadGapMs: number;
     wrongBytes: number;
-    lastFailure: string;
   };
+  readonly failed: (what: string) => void;
 }
 
 /** It asks for no more than that at a time, so that little is on the way when something fails. */
@@ -34,7 +34,7 @@ export class PacedReader {
 
   /** From the first byte to the last. */
   async read(): Promise<void> {
-    const { content, signal, counts } = this.#terms;
+    const { content, signal, counts, failed } = this.#terms;
     let at = 0;
     let waitingSinceMs = performance.now();
     const came = (bytes: number) => {
@@ -49,7 +49,7 @@ export class PacedReader {
         for await (const chunk of this.#bytesFrom(from)) {
           if (Buffer.compare(chunk, content.subarray(at, at + chunk.length)) !== 0) {
             counts.wrongBytes++;
-            counts.lastFailure = `GET: wrong bytes from ${at}`;
+            failed(`GET: wrong bytes from ${at}`);
           }
           came(chunk.length);
           if (signal.aborted) return;
@@ -57,7 +57,7 @@ export class PacedReader {
           waitingSinceMs = performance.now();
         }
       } catch (error) {
-        counts.lastFailure = `GET from ${from}: ${String(error)}`;
+        failed(`GET from ${from}: ${String(error)}`);
       }
       if (at === content.length) break;
       counts.reconnects++;
@@ -71,11 +71,10 @@ export class PacedReader {
     const { url, content, stallMs } = this.#terms;
     const { hostname, port, pathname, host } = new URL(url);
     const socket = connect({ host: hostname, port: Number(port) });
-    socket.setTimeout(stallMs, () => socket.destroy(new Error(`nothing came for ${stallMs} ms`)));
     const range = offset === 0 ? "" : `Range: bytes=${offset}-\r\nIf-Range: ${this.#etag}\r\n`;
     socket.write(`GET ${pathname} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n${range}\r\n`);
     try {
-      const chunks = steps(socket);
+      const chunks = steps(socket, stallMs);
       const { head, rest } = await readHead(chunks);
       const wanted = offset === 0 ? "200" : "206";
       if (head.slice(9, 12) !== wanted) throw new Error(head.split("\r\n")[0]);
@@ -108,10 +107,20 @@ async function readHead(chunks: AsyncGenerator<Buffer>): Promise<{ head: string;
   }
 }
 
-/** What comes on a socket, asked for step by step: what is not asked for stays with the sender. */
-async function* steps(socket: Socket): AsyncGenerator<Buffer> {
-  for await (const chunk of socket) {
-    const bytes = chunk as Buffer;
+/**
+ * What comes on a socket, asked for step by step: what is not asked for stays with the sender.
+ * @throws Error when nothing comes for `stallMs`, also when that is for want of a connection
+ */
+async function* steps(socket: Socket, stallMs: number): AsyncGenerator<Buffer> {
+  const chunks = socket[Symbol.asyncIterator]();
+  for (;;) {
+    // In Bun a socket's own setTimeout does not run while it connects.
+    const stall = setTimeout(() => {
+      socket.destroy(new Error(`nothing came for ${stallMs} ms`));
+    }, stallMs);
+    const next = await chunks.next().finally(() => clearTimeout(stall));
+    if (next.done === true) return;
+    const bytes = next.value as Buffer;
     for (let at = 0; at < bytes.length; at += stepBytes) yield bytes.subarray(at, at + stepBytes);
   }
 }

@@ -18,7 +18,10 @@ export interface SiteShape {
   readonly gateways: readonly string[];
   /** Each storage is named after its group and host, as `g1-h2`. */
   readonly storages: ReadonlyArray<{ group: string; host: string; root: string }>;
-  /** How clients and members find the trackers; every tracker's own address unless given. */
+  /**
+   * How gateways and commands find the trackers; every tracker's own address unless given, which
+   * storages use in any case.
+   */
   readonly trackerAddresses?: readonly string[];
   readonly delivery?: "auto" | "local" | "proxy" | "redirect";
   /** More variables for every role, as `DSM_TRASH_GRACE`. */
@@ -86,6 +89,7 @@ export class Site implements AsyncDisposable {
   readonly gateways: SiteRole[] = [];
   readonly secret = Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("hex");
   readonly writeKey = Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("hex");
+  readonly secretFile: string;
   readonly catalogUrl: string;
   readonly #env: Record<string, string>;
   readonly #stack: AsyncDisposableStack;
@@ -94,12 +98,13 @@ export class Site implements AsyncDisposable {
   private constructor(stack: AsyncDisposableStack, dir: string, shape: SiteShape) {
     this.#stack = stack;
     this.#shape = shape;
+    this.secretFile = join(dir, "secret");
     this.catalogUrl = shape.catalogUrl ?? `sqlite:${join(dir, "catalog.db")}`;
     const host = (name: string) => shape.box.host(name);
     const endpoints = (names: readonly string[], kind: Kind) =>
       names.map((name) => `${host(name).address}:${ports[kind]}`).join(",");
     this.#env = {
-      DSM_SECRET_FILE: join(dir, "secret"),
+      DSM_SECRET_FILE: this.secretFile,
       DSM_WRITE_KEY: this.writeKey,
       DSM_CATALOG: this.catalogUrl,
       DSM_TRACKERS: shape.trackerAddresses?.join(",") ?? endpoints(shape.trackers, "tracker"),
@@ -107,8 +112,10 @@ export class Site implements AsyncDisposable {
       DSM_LOG_LEVEL: "info",
       ...shape.env,
     };
+    const trackers = endpoints(shape.trackers, "tracker");
     const role = (kind: Kind, name: string, args: readonly string[]) => {
-      return new SiteRole(kind, host(name), args, () => this.#env);
+      const own = kind === "storage" ? { DSM_TRACKERS: trackers } : {};
+      return new SiteRole(kind, host(name), args, () => ({ ...this.#env, ...own }));
     };
     const everywhere = (kind: Kind) => `0.0.0.0:${ports[kind]}`;
     for (const name of shape.trackers) {

@@ -24,6 +24,11 @@ const kept = new Map<string, string>();
 const stopping = new AbortController();
 process.on("SIGUSR1", () => stopping.abort());
 
+function failed(what: string): void {
+  counts.lastFailure = what;
+  console.error(`${(performance.now() / 1_000).toFixed(2)} s: ${what}`);
+}
+
 const urlOf = (fileId: string) => `${terms.http}/media/${terms.user}/${fileId}`;
 
 /** @returns whether it was acknowledged */
@@ -33,15 +38,15 @@ async function put(fileId: string, body: Uint8Array): Promise<boolean> {
       method: "PUT",
       body,
       headers: { Authorization: authorization },
-      signal: AbortSignal.timeout(terms.stallMs + 8_500),
+      signal: AbortSignal.timeout(terms.stallMs + 3_500),
       keepalive: false,
     });
     const text = await response.text();
     if (response.ok) return true;
-    counts.lastFailure = `PUT ${fileId}: ${response.status} ${text.slice(0, 300)}`;
+    failed(`PUT ${fileId}: ${response.status} ${text.slice(0, 300)}`);
     if (response.status < 500) counts.failedUploads++;
   } catch (error) {
-    counts.lastFailure = `PUT ${fileId}: ${String(error)}`;
+    failed(`PUT ${fileId}: ${String(error)}`);
   }
   counts.failedAttempts++;
   return false;
@@ -86,6 +91,7 @@ async function readOnAndOn(): Promise<void> {
     stallMs: terms.stallMs,
     signal: stopping.signal,
     counts,
+    failed,
   });
   while (!stopping.signal.aborted) await reader.read();
 }
@@ -96,7 +102,7 @@ async function lostFiles(): Promise<number> {
     const bytes = await fetch(urlOf(fileId)).then((response) => response.bytes());
     if (Bun.SHA256.hash(bytes, "hex") === sha256) continue;
     lost++;
-    counts.lastFailure = `${fileId} was acknowledged and reads otherwise`;
+    failed(`${fileId} was acknowledged and reads otherwise`);
   }
   return lost;
 }

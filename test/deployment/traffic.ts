@@ -48,6 +48,9 @@ const defaults = {
   stallMs: 1_500,
 } as const;
 
+/** Smallest, first and greatest, in bytes, of all sockets of the host: see tcp(7), tcp_rmem. */
+const receiveBuffer = "4096 65536 131072";
+
 /** A loop of uploads and a player-like reader, in a process on a host. */
 export class Traffic {
   readonly #process: HostProcess;
@@ -61,6 +64,8 @@ export class Traffic {
     host: Host,
     terms: Pick<TrafficTerms, "http" | "writeKey"> & Partial<TrafficTerms>,
   ): Promise<Traffic> {
+    // What a player has not asked for yet must not come ahead of it, or it would see no gap.
+    await host.run(["sh", "-c", `echo '${receiveBuffer}' >/proc/sys/net/ipv4/tcp_rmem`]);
     const cmd = [process.execPath, script, JSON.stringify({ ...defaults, ...terms })];
     const traffic = new Traffic(await host.start({ cmd, ready: /"uploads":/ }));
     await until("it flows", () => traffic.figures.uploads > 0 && traffic.figures.readBytes > 0);
@@ -73,6 +78,11 @@ export class Traffic {
     const last = lines.at(-2);
     if (last === undefined) throw new Error(`no figures: ${this.#process.stderr()}`);
     return JSON.parse(last) as TrafficFigures;
+  }
+
+  /** Each failure that it met, a line each with the seconds since its start. */
+  get failures(): string {
+    return this.#process.stderr();
   }
 
   /** Waits until this many more uploads were acknowledged and bytes read, both after now. */

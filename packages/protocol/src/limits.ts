@@ -52,6 +52,8 @@ export const limits = {
   connectionsPerServerMax: 10_000,
   connectTimeoutMs: 2_000,
   requestTimeoutMs: 5_000,
+  /** A server that owes answers and is silent that long is pinged, and given up after as long. */
+  silenceProbeMs: 1_000,
   /** How long a failed endpoint is asked last. */
   endpointRestMs: 1_000,
   /** A peer that takes none of the bytes that wait for it for this long is cut off. */

@@ -15,6 +15,7 @@ import {
 import type { Socket } from "bun";
 import { connectSocket, reachRemedy, type SocketOwner } from "./connect.ts";
 import { Outbox } from "./outbox.ts";
+import { SilenceWatch } from "./silence-watch.ts";
 import { type CallOptions, PendingCalls } from "./pending-calls.ts";
 
 export interface ConnectionOptions {
@@ -42,7 +43,14 @@ export class ClientConnection implements SocketOwner {
   #retired = false;
   /** Why the connection is over. */
   #fault: DsmError | undefined;
-  #heardAtMs = 0;
+  readonly #watch = new SilenceWatch({
+    // A server that has that many of ours at work reads nothing more, not even a ping.
+    owes: () => this.#pending.size > 0 && this.#pending.size < limits.inFlightPerConnectionMax,
+    ping: (timeoutMs) => {
+      return this.call("ping", {}, { startMs: performance.now(), timeoutMs, signal: undefined });
+    },
+    onDead: () => this.close(this.#silent()),
+  });
 
   constructor(options: ConnectionOptions) {
     const { endpoint, role, secret, connectTimeoutMs } = options;
@@ -91,6 +99,7 @@ export class ClientConnection implements SocketOwner {
     } catch (tooLarge) {
       return Promise.reject(DsmError.from(tooLarge, `encoding the ${name} request`));
     }
+    this.#watch.asked();
     return this.#pending.add(requestId, name, options);
   }
 
@@ -99,6 +108,7 @@ export class ClientConnection implements SocketOwner {
     if (this.#fault !== undefined) return;
     this.#fault = fault;
     clearTimeout(this.#connectTimer);
+    this.#watch.end();
     this.#ready.reject(fault);
     this.#outbox?.discard();
     this.#pending.failAll(() => fault);
@@ -122,7 +132,7 @@ export class ClientConnection implements SocketOwner {
 
   receive(bytes: Buffer): void {
     if (this.#fault !== undefined) return;
-    this.#heardAtMs = performance.now();
+    this.#watch.heard();
     try {
       for (const frame of this.#decoder.push(bytes)) {
         if (this.#proved) this.#answer(frame);
@@ -176,7 +186,7 @@ export class ClientConnection implements SocketOwner {
    * was heard is left to its calls in flight, and the next call connects anew.
    */
   #onTimeout(): void {
-    const silentMs = performance.now() - this.#heardAtMs;
+    const silentMs = performance.now() - this.#watch.heardAtMs;
     const owed = this.#pending.abandoned >= limits.inFlightPerConnectionMax;
     if (silentMs >= this.#options.silenceMs || owed) this.#retired = true;
     this.#closeWhenRetired();
@@ -184,7 +194,12 @@ export class ClientConnection implements SocketOwner {
 
   #closeWhenRetired(): void {
     if (!this.#retired || this.#pending.size > 0) return;
-    this.close(new DsmError("UNREACHABLE", `${this.#options.endpoint} fell silent`));
+    this.close(this.#silent());
+  }
+
+  #silent(): DsmError {
+    const message = `${this.#options.endpoint} fell silent: its host, its network or it is stuck`;
+    return new DsmError("UNREACHABLE", message, { remedy: reachRemedy });
   }
 }
 

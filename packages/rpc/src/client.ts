@@ -25,6 +25,8 @@ export interface RpcAskerOptions {
 export interface RpcClientOptions extends RpcAskerOptions {
   /** host:port, an IPv6 host in brackets. */
   readonly endpoint: string;
+  /** There is no other server to ask: a call that a broken connection lost is said again. */
+  readonly isOnly?: boolean;
 }
 
 export interface RpcCallOptions {
@@ -86,9 +88,14 @@ export class RpcClient implements RpcAsker {
     signal?.throwIfAborted();
     const startMs = performance.now();
     const limitsOfCall = { startMs, timeoutMs, signal };
-    if (this.#connection?.usable === true) {
-      // The connection checks the answer against the schema of this very message.
-      return this.#connection.call(name, request, limitsOfCall) as Promise<ResponseOf<N>>;
+    const known = this.#connection;
+    if (known?.usable === true) {
+      try {
+        // The connection checks the answer against the schema of this very message.
+        return (await known.call(name, request, limitsOfCall)) as ResponseOf<N>;
+      } catch (thrown) {
+        if (!this.#mayGoAgain(known, thrown)) throw thrown;
+      }
     }
     const connection = await within(this.#connect(), limitsOfCall, () => {
       const message = `${this.endpoint} did not take the connection within ${timeoutMs} ms`;
@@ -101,6 +108,15 @@ export class RpcClient implements RpcAsker {
   close(): void {
     this.#closed = true;
     for (const connection of this.#connections) connection.close(this.#closedError());
+  }
+
+  /**
+   * A connection that was there before and broke says little of the server: it was restarted, or
+   * its address has moved to another host. Where there is no other one to ask, it is asked again.
+   */
+  #mayGoAgain(broken: ClientConnection, thrown: unknown): boolean {
+    if (this.#options.isOnly !== true || this.#closed || !broken.over) return false;
+    return thrown instanceof DsmError && thrown.code === "UNREACHABLE";
   }
 
   /** Concurrent callers share one attempt. */

@@ -50,7 +50,8 @@ export class RpcPool {
       });
     }
     this.endpoints = endpoints;
-    this.#clients = endpoints.map((endpoint) => dial({ endpoint, ...asker }));
+    const isOnly = endpoints.length === 1;
+    this.#clients = endpoints.map((endpoint) => dial({ endpoint, isOnly, ...asker }));
     this.#clock = clock;
     this.#order = new EndpointOrder(endpoints.length, endpointRestMs);
   }
