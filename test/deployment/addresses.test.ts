@@ -4,6 +4,7 @@ import {
   hasAddress,
   type Host,
   HostBox,
+  type HostProcess,
   hostsMissing,
   keepalivedMissing,
   startKeepalived,
@@ -11,6 +12,7 @@ import {
   until,
 } from "@dsm/testkit";
 import { ports, Site, type SiteRole } from "./site.ts";
+import { through } from "./through.ts";
 import { Traffic, type TrafficFigures } from "./traffic.ts";
 
 const folder = resolve(import.meta.dir, "../../deploy/keepalived");
@@ -32,8 +34,8 @@ function peers(names: readonly string[]): string {
   return names.map((name) => `@^${name} ${box.host(name).address}\n`).join("");
 }
 
-async function keepAddressesOn(host: Host): Promise<void> {
-  await startKeepalived(host, {
+async function keepAddressesOn(host: Host): Promise<HostProcess> {
+  return startKeepalived(host, {
     folder,
     values: {
       GATEWAYS_ADDRESS: `${gatewaysAddress}/24`,
@@ -73,27 +75,17 @@ function roleOn(roles: readonly SiteRole[], host: string): SiteRole {
 async function restart(host: Host): Promise<void> {
   await host.boot();
   for (const role of site.rolesOn(host.name)) await role.start();
-  await keepAddressesOn(host);
+  const keepalived = await keepAddressesOn(host);
+  await until("a check has passed", () => keepalived.stderr().includes("succeeded"));
 }
 
 let users = 0;
 
 /** Traffic through the address while something happens, and what it saw of it. */
-async function through(what: string, happens: () => Promise<void>): Promise<TrafficFigures> {
+async function traffic(what: string, happens: () => Promise<void>): Promise<TrafficFigures> {
   const http = `http://${gatewaysAddress}:${ports.gateway}`;
-  const user = `user${users++}`;
-  const terms = { http, writeKey: site.writeKey, user };
-  const traffic = await Traffic.start(box.host("client"), terms);
-  await traffic.goesOn();
-  const startMs = performance.now();
-  await happens();
-  await traffic.goesOn(1, 1);
-  const recoveredMs = performance.now() - startMs;
-  await traffic.goesOn();
-  const figures = await traffic.stop();
-  console.log(what, { recoveredMs: Math.round(recoveredMs), ...figures });
-  if (figures.lastFailure !== "") console.log(traffic.failures);
-  expect(figures).toMatchObject({ failedUploads: 0, wrongBytes: 0, lost: 0 });
+  const terms = { http, writeKey: site.writeKey, user: `user${users++}` };
+  const figures = await through(await Traffic.start(box.host("client"), terms), what, happens);
   expect(figures.longestReadGapMs).toBeLessThan(gapMaxMs);
   return figures;
 }
@@ -125,16 +117,15 @@ describe.skipIf(missing !== undefined)("addresses that Keepalived moves", () => 
 
   test("the host of the gateway with the address dies, and comes back", async () => {
     const first = await holder(gatewaysAddress);
-    await through("gateway host killed", async () => {
+    await traffic("gateway host killed", async () => {
       await box.host(first).kill();
     });
     const second = await holder(gatewaysAddress);
     expect(second).not.toBe(first);
     // Nobody takes the address from who serves it well, so no connection breaks.
-    const { reconnects, failedAttempts } = await through("gateway host back", async () => {
-      await restart(box.host(first));
-      await until("its check passes", () => site.gateways.every((role) => role.host.isOn));
-    });
+    const { reconnects, failedAttempts } = await traffic("gateway host back", () =>
+      restart(box.host(first)),
+    );
     expect({ reconnects, failedAttempts }).toEqual({ reconnects: 0, failedAttempts: 0 });
     expect(await holders(gatewaysAddress)).toEqual([second]);
   }, 60_000);
@@ -142,30 +133,30 @@ describe.skipIf(missing !== undefined)("addresses that Keepalived moves", () => 
   test("a gateway hangs with the address, and goes on later", async () => {
     const first = await holder(gatewaysAddress);
     const hung = roleOn(site.gateways, first);
-    await through("gateway stopped", async () => {
+    await traffic("gateway stopped", async () => {
       hung.signal("SIGSTOP");
       await until("another one has it", async () => {
         const found = await holders(gatewaysAddress);
         return found.length === 1 && found[0] !== first;
       });
     });
-    const { reconnects } = await through("gateway goes on", async () => hung.signal("SIGCONT"));
+    const { reconnects } = await traffic("gateway goes on", async () => hung.signal("SIGCONT"));
     expect(reconnects).toBe(0);
     expect(await holder(gatewaysAddress)).not.toBe(first);
   }, 60_000);
 
   test("the host of the tracker with the address dies", async () => {
     const first = await holder(trackersAddress);
-    await through("tracker host killed", async () => {
+    await traffic("tracker host killed", async () => {
       await box.host(first).kill();
     });
     expect(await holder(trackersAddress)).not.toBe(first);
-    await through("tracker host back", () => restart(box.host(first)));
+    await traffic("tracker host back", () => restart(box.host(first)));
   }, 60_000);
 
   test("a split leaves both with the address, and its end one of them", async () => {
     await holder(gatewaysAddress);
-    await through("split and healed", async () => {
+    await traffic("split and healed", async () => {
       await box.network.cut(["gw1"], ["gw2"]);
       await until("both have it", async () => (await holders(gatewaysAddress)).length === 2);
       await box.network.heal();

@@ -3,6 +3,15 @@ export * from "./certificate.ts";
 export * from "./faulty-fs/faulty-fs.ts";
 export { Galera, type GaleraPlace, galeraMissing, startGalera } from "./galera/galera.ts";
 export { GaleraNode } from "./galera/galera-node.ts";
+export {
+  gluster,
+  glusterMissing,
+  healBacklog,
+  killBricks,
+  mountVolume,
+  startBricks,
+  startGlusterd,
+} from "./hosts/gluster.ts";
 export { Host, type HostProcess } from "./hosts/host.ts";
 export { HostBox } from "./hosts/host-box.ts";
 export {

@@ -1,0 +1,134 @@
+import { mkdir } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import {
+  gluster,
+  healBacklog,
+  type Host,
+  HostBox,
+  mountVolume,
+  startGlusterd,
+  tempDir,
+  until,
+} from "@dsm/testkit";
+import { ports, Site, type SiteShape } from "./site.ts";
+import { Traffic } from "./traffic.ts";
+
+const prepareGroup = resolve(import.meta.dir, "../../deploy/glusterfs/prepare-group");
+const volume = "g1";
+const storageHosts = ["st1", "st2", "st3"] as const;
+const trackerHosts = ["tr1", "tr2"] as const;
+/** Where each host sees its own disk for bricks. */
+const bricksAt = "/mnt";
+
+/**
+ * One group on three hosts with a volume of GlusterFS, as an operator prepares it: each has a
+ * brick and a storage. Trackers and ID servers, a gateway and a client have hosts of their own.
+ */
+export class GlusterSite implements AsyncDisposable {
+  readonly box: HostBox;
+  readonly site: Site;
+  readonly root: string;
+  readonly #stack: AsyncDisposableStack;
+  #users = 0;
+
+  private constructor(stack: AsyncDisposableStack, box: HostBox, site: Site, root: string) {
+    this.#stack = stack;
+    this.box = box;
+    this.site = site;
+    this.root = root;
+  }
+
+  /** @param more of what the site is to be like @param prepare more arguments of prepare-group */
+  static async open(
+    more: Partial<SiteShape> = {},
+    prepare: readonly string[] = [],
+  ): Promise<GlusterSite> {
+    await using stack = new AsyncDisposableStack();
+    const dir = stack.use(await tempDir());
+    const box = stack.use(
+      await HostBox.open({ hosts: [...storageHosts, ...trackerHosts, "gw", "client"] }),
+    );
+    const root = join(dir.path, volume);
+    const hosts = storageHosts.map((name) => box.host(name));
+    await Promise.all(hosts.map(glusterOn));
+    const terms = ["--volume", volume, "--brick", `${bricksAt}/${volume}`, "--force"];
+    await box.host("st1").run([prepareGroup, ...terms, ...prepare, ...storageHosts]);
+    for (const host of hosts) await mountVolume(host, volume, storageHosts, root);
+    const site = stack.use(
+      await Site.open({
+        box,
+        trackers: trackerHosts,
+        ids: trackerHosts,
+        storages: storageHosts.map((host) => ({ group: "g1", host, root })),
+        gateways: ["gw"],
+        delivery: "proxy",
+        ...more,
+      }),
+    );
+    return new GlusterSite(stack.move(), box, site, root);
+  }
+
+  /** A host on which something runs, by name. */
+  host(name: string): Host {
+    return this.box.host(name);
+  }
+
+  /** Through the gateway, for a user of its own. */
+  traffic(): Promise<Traffic> {
+    const user = `user${this.#users++}`;
+    const http = `http://${this.host("gw").address}:${ports.gateway}`;
+    return Traffic.start(this.host("client"), { http, writeKey: this.site.writeKey, user });
+  }
+
+  /** Switches hosts on that were off, each with all that ran there. */
+  async bootAll(names: readonly string[]): Promise<void> {
+    const hosts = names.map((name) => this.host(name));
+    for (const host of hosts) await host.boot();
+    await Promise.all(
+      hosts.filter(({ name }) => isStorageHost(name)).map((host) => glusterOn(host)),
+    );
+    for (const { name } of hosts) if (isStorageHost(name)) await this.mount(name);
+    for (const role of this.site.roles) if (hosts.includes(role.host)) await role.start();
+  }
+
+  /** Waits until the bricks that the volume needs are there, as a mount unit that tries again. */
+  async mount(name: string): Promise<void> {
+    const servers = [name, ...storageHosts.filter((other) => other !== name)];
+    await until(`the volume is mounted on ${name}`, () =>
+      mountVolume(this.host(name), volume, servers, this.root).then(
+        () => true,
+        () => false,
+      ),
+    );
+  }
+
+  /** Resolves when every brick has all that the others have. */
+  async healed(): Promise<void> {
+    const host = this.box.hosts.find(({ isOn, name }) => isOn && isStorageHost(name));
+    if (host === undefined) throw new Error("all hosts of the volume are off");
+    await gluster(host, "volume", "heal", volume);
+    await until("all is healed", async () => (await healBacklog(host, volume)) === 0, 60_000);
+  }
+
+  /** SHA-256 of each file of a host's brick by its path, without what GlusterFS keeps there. */
+  async brick(name: string): Promise<Map<string, string>> {
+    const find = `cd ${bricksAt}/${volume} && find . -path ./.glusterfs -prune -o -type f -print0`;
+    const said = await this.host(name).run(["sh", "-c", `${find} | xargs -0 sha256sum`]);
+    const lines = said.split("\n").filter(Boolean);
+    return new Map(lines.map((line) => [line.slice(66), line.slice(0, 64)]));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stack.disposeAsync();
+  }
+}
+
+function isStorageHost(name: string): boolean {
+  return storageHosts.some((host) => host === name);
+}
+
+async function glusterOn(host: Host): Promise<void> {
+  await mkdir(join(host.dir, "bound", bricksAt), { recursive: true });
+  await host.bind(bricksAt);
+  await startGlusterd(host);
+}
