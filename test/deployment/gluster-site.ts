@@ -13,7 +13,9 @@ import {
 import { ports, Site, type SiteShape } from "./site.ts";
 import { Traffic } from "./traffic.ts";
 
-const prepareGroup = resolve(import.meta.dir, "../../deploy/glusterfs/prepare-group");
+const deploy = resolve(import.meta.dir, "../../deploy/glusterfs");
+const prepareGroup = join(deploy, "prepare-group");
+const mountUnit = join(deploy, "mnt-g1.mount");
 const volume = "g1";
 const storageHosts = ["st1", "st2", "st3"] as const;
 const trackerHosts = ["tr1", "tr2"] as const;
@@ -53,7 +55,7 @@ export class GlusterSite implements AsyncDisposable {
     await Promise.all(hosts.map(glusterOn));
     const terms = ["--volume", volume, "--brick", `${bricksAt}/${volume}`, "--force"];
     await box.host("st1").run([prepareGroup, ...terms, ...prepare, ...storageHosts]);
-    for (const host of hosts) await mountVolume(host, volume, storageHosts, root);
+    for (const host of hosts) await mount(host, root);
     const site = stack.use(
       await Site.open({
         box,
@@ -87,19 +89,8 @@ export class GlusterSite implements AsyncDisposable {
     await Promise.all(
       hosts.filter(({ name }) => isStorageHost(name)).map((host) => glusterOn(host)),
     );
-    for (const { name } of hosts) if (isStorageHost(name)) await this.mount(name);
+    for (const host of hosts) if (isStorageHost(host.name)) await mount(host, this.root);
     for (const role of this.site.roles) if (hosts.includes(role.host)) await role.start();
-  }
-
-  /** Waits until the bricks that the volume needs are there, as a mount unit that tries again. */
-  async mount(name: string): Promise<void> {
-    const servers = [name, ...storageHosts.filter((other) => other !== name)];
-    await until(`the volume is mounted on ${name}`, () =>
-      mountVolume(this.host(name), volume, servers, this.root).then(
-        () => true,
-        () => false,
-      ),
-    );
   }
 
   /** Resolves when every brick has all that the others have. */
@@ -121,6 +112,19 @@ export class GlusterSite implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#stack.disposeAsync();
   }
+}
+
+/** As the mount unit does it, which is started again until the bricks are there. */
+async function mount(host: Host, root: string): Promise<void> {
+  const unit = await Bun.file(mountUnit).text();
+  const others = storageHosts.filter((name) => name !== host.name).join(":");
+  const options = /^Options=_netdev,(.*)$/m.exec(unit)?.[1]?.replace("st2:st3", others) ?? "";
+  await until(`the volume is mounted on ${host.name}`, () =>
+    mountVolume(host, `${host.name}:/${volume}`, root, options).then(
+      () => true,
+      () => false,
+    ),
+  );
 }
 
 function isStorageHost(name: string): boolean {

@@ -24,8 +24,15 @@ const kept = new Map<string, string>();
 const stopping = new AbortController();
 process.on("SIGUSR1", () => stopping.abort());
 
+/** What was said last of uploads and of reads: while it stays the same, once is enough. */
+const said = new Map<string, string>();
+
 function failed(what: string): void {
   counts.lastFailure = what;
+  const kind = what.slice(0, 3);
+  const why = what.replaceAll(/\d+/g, "");
+  if (said.get(kind) === why) return;
+  said.set(kind, why);
   console.error(`${(performance.now() / 1_000).toFixed(2)} s: ${what}`);
 }
 

@@ -35,18 +35,18 @@ export function gluster(host: Host, ...args: readonly string[]): Promise<string>
   return host.run(["timeout", String(commandTimeoutS), "gluster", "--mode=script", ...args]);
 }
 
-/** Mounts a volume on a host, seen by that host alone. @param at the same path on all hosts */
+/**
+ * Mounts a volume on a host, seen by that host alone.
+ * @param from `HOST:/VOLUME` @param at the same path on all hosts @param options as of mount(8)
+ */
 export async function mountVolume(
   host: Host,
-  volume: string,
-  servers: readonly string[],
+  from: string,
   at: string,
+  options: string,
 ): Promise<void> {
   await mkdir(at, { recursive: true });
-  const [first = host.name, ...others] = servers;
-  const backups = others.length === 0 ? [] : [`backup-volfile-servers=${others.join(":")}`];
-  const options = ["log-level=WARNING", ...backups].join(",");
-  const mount = ["mount", "-t", "glusterfs", "-o", options, `${first}:/${volume}`, at];
+  const mount = ["mount", "-t", "glusterfs", "-o", options, from, at];
   await host.run(["timeout", String(commandTimeoutS), ...mount]);
 }
 
