@@ -26,8 +26,23 @@ describe.skipIf(missing !== undefined)("a group on GlusterFS, replica 3", () => 
     expect([...returned].toSorted()).toEqual([...other].toSorted());
   }, 120_000);
 
+  test("a host is lost for good, and a new one takes its place", async () => {
+    await cluster.host("st1").kill();
+    // Its machine runs again without its disk, so that the others need not wait out its silence.
+    await cluster.host("st1").boot();
+    await traffic("a host replaced", () => cluster.replace("st1"));
+    await cluster.healed();
+    const [added, other] = await Promise.all([cluster.brick("st4"), cluster.brick("st2")]);
+    expect([...added].toSorted()).toEqual([...other].toSorted());
+    const said = await cluster.site.run("gw", "status", "--json");
+    expect(said).toContain("g1-st4");
+    expect(said).not.toContain("g1-st1");
+  }, 120_000);
+
   test("all hosts are switched off at once, and have all that was acknowledged", async () => {
-    const names = cluster.box.hosts.map(({ name }) => name).filter((name) => name !== "client");
+    const names = cluster.box.hosts
+      .map(({ name }) => name)
+      .filter((name) => !["client", "st1"].includes(name));
     await traffic("all hosts off and on", async () => {
       await Promise.all(names.map((name) => cluster.host(name).kill()));
       await cluster.bootAll(names);

@@ -101,32 +101,24 @@ export class Site implements AsyncDisposable {
     this.secretFile = join(dir, "secret");
     this.catalogUrl = shape.catalogUrl ?? `sqlite:${join(dir, "catalog.db")}`;
     const host = (name: string) => shape.box.host(name);
-    const endpoints = (names: readonly string[], kind: Kind) =>
-      names.map((name) => `${host(name).address}:${ports[kind]}`).join(",");
     this.#env = {
       DSM_SECRET_FILE: this.secretFile,
       DSM_WRITE_KEY: this.writeKey,
       DSM_CATALOG: this.catalogUrl,
-      DSM_TRACKERS: shape.trackerAddresses?.join(",") ?? endpoints(shape.trackers, "tracker"),
-      DSM_ID_SERVERS: endpoints(shape.ids, "id"),
+      DSM_TRACKERS: shape.trackerAddresses?.join(",") ?? this.#endpoints("tracker"),
+      DSM_ID_SERVERS: this.#endpoints("id"),
       DSM_LOG_LEVEL: "info",
       ...shape.env,
     };
-    const trackers = endpoints(shape.trackers, "tracker");
     const role = (kind: Kind, name: string, args: readonly string[]) => {
-      const own = kind === "storage" ? { DSM_TRACKERS: trackers } : {};
-      return new SiteRole(kind, host(name), args, () => ({ ...this.#env, ...own }));
+      return new SiteRole(kind, host(name), args, () => this.#env);
     };
     const everywhere = (kind: Kind) => `0.0.0.0:${ports[kind]}`;
     for (const name of shape.trackers) {
       this.trackers.push(role("tracker", name, ["--listen", everywhere("tracker")]));
     }
     for (const name of shape.ids) this.ids.push(role("id", name, ["--listen", everywhere("id")]));
-    for (const { group, host: name, root } of shape.storages) {
-      const listen = `${host(name).address}:${ports.storage}`;
-      const which = ["--id", `${group}-${name}`, "--group", group, "--root", root];
-      this.storages.push(role("storage", name, [...which, "--listen", listen]));
-    }
+    for (const storage of shape.storages) this.storages.push(this.#storage(storage));
     for (const name of shape.gateways) {
       const mounts = shape.storages
         .filter((storage) => storage.host === name)
@@ -151,6 +143,13 @@ export class Site implements AsyncDisposable {
     return site;
   }
 
+  /** One that was not there at first, and runs when this resolves. */
+  async addStorage(storage: SiteShape["storages"][number]): Promise<void> {
+    const added = this.#storage(storage);
+    this.storages.push(added);
+    await added.start();
+  }
+
   get roles(): SiteRole[] {
     return [...this.trackers, ...this.ids, ...this.storages, ...this.gateways];
   }
@@ -164,6 +163,21 @@ export class Site implements AsyncDisposable {
   run(host: string, ...args: string[]): Promise<string> {
     const env = Object.entries(this.#env).map(([name, value]) => `${name}=${value}`);
     return this.#shape.box.host(host).run(["env", ...env, dsm, ...args]);
+  }
+
+  #storage({ group, host: name, root }: SiteShape["storages"][number]): SiteRole {
+    const host = this.#shape.box.host(name);
+    const listen = `${host.address}:${ports.storage}`;
+    const which = ["--id", `${group}-${name}`, "--group", group, "--root", root];
+    const own = { DSM_TRACKERS: this.#endpoints("tracker") };
+    const env = () => ({ ...this.#env, ...own });
+    return new SiteRole("storage", host, [...which, "--listen", listen], env);
+  }
+
+  #endpoints(kind: "tracker" | "id"): string {
+    const { box, trackers, ids } = this.#shape;
+    const names = kind === "tracker" ? trackers : ids;
+    return names.map((name) => `${box.host(name).address}:${ports[kind]}`).join(",");
   }
 
   /** The roles end with their hosts. */
