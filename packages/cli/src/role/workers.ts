@@ -63,9 +63,10 @@ export async function superviseWorkers(
 }
 
 function startWorker(number: number) {
-  const [bun, ...rest] = process.argv;
+  // The single executable is its own script.
+  const args = process.argv.slice(Bun.isStandaloneExecutable ? 2 : 1);
   const ready = Promise.withResolvers<void>();
-  const child = Bun.spawn([bun ?? process.execPath, ...rest], {
+  const child = Bun.spawn([process.execPath, ...args], {
     env: { ...process.env, [workerVariable]: String(number) },
     stdin: "ignore",
     stdout: "ignore",

@@ -3,8 +3,11 @@ import { type DsmClient, fileSource } from "@dsm/client";
 import { DsmError, type LinkKey, LinkKeys, mediaPath, signLink } from "@dsm/protocol";
 import { quoted } from "../quoted.ts";
 
-/** The clip that comes with this checkout. */
-const samplePath = join(import.meta.dir, "../../../../assets/sample.mp4");
+/** The clip that comes with this checkout, and with the single executable: see bin/build. */
+const samplePath = join(
+  import.meta.dir,
+  Bun.isStandaloneExecutable ? "sample.mp4" : "../../../../assets/sample.mp4",
+);
 const demoUser = "demo";
 const demoFileId = "sample.mp4";
 const demoLinkTtlMs = 7 * 86_400_000;

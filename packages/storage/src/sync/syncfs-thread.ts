@@ -1,3 +1,5 @@
+import { join } from "node:path";
+
 interface Answer {
   readonly call: number;
   /** The name of errno, where it failed. */
@@ -14,7 +16,7 @@ class SyncfsThread {
   #calls = 0;
 
   constructor() {
-    this.#worker = new Worker(new URL("./syncfs-worker.ts", import.meta.url).href);
+    this.#worker = new Worker(workerPath());
     this.#worker.addEventListener("message", ({ data }: MessageEvent<Answer>) => this.#take(data));
     this.#worker.addEventListener("error", ({ message }) => this.#fail(message));
     this.#worker.unref();
@@ -44,6 +46,12 @@ class SyncfsThread {
     this.#waiting.clear();
     this.#worker.terminate();
   }
+}
+
+/** In the single executable it is an entry point of its own: see bin/build. */
+function workerPath(): string {
+  if (!Bun.isStandaloneExecutable) return new URL("./syncfs-worker.ts", import.meta.url).href;
+  return join(import.meta.dir, "packages/storage/src/sync/syncfs-worker.js");
 }
 
 let thread: SyncfsThread | undefined;
