@@ -62,7 +62,7 @@ done
 config=$root/etc/dsm/dsm.toml
 secret=$root/etc/dsm/secret
 mkdir -p "$root/etc/dsm"
-[ -e "$config" ] || (umask 027 && "$binary" config >"$config")
+[ -e "$config" ] || (umask 077 && "$binary" config >"$config")
 if [ -z "$root" ]; then
   systemd-sysusers dsm.conf
   systemd-tmpfiles --create dsm.conf
