@@ -206,7 +206,8 @@ export interface Catalog extends AsyncDisposable {
    * the usage of their users, and says of each whether it is in force, now or from an earlier try
    * of the same id. After `superseded` read `current` and decide anew. Of two versions of one file
    * in a batch the later one is never in force. Two commits at the same moment, of whatever
-   * processes, never pass a quota together.
+   * processes, never pass a quota together, but for one case on Galera that
+   * docs/design/2026-11-23-galera.md tells.
    */
   commit(changes: readonly Change[]): Promise<CommitOutcome[]>;
   /** The first segment of a name starts at 1. A lost answer skips ids and never repeats them. */

@@ -1,7 +1,7 @@
 import { DsmError } from "@dsm/protocol";
 import { readServerSettings } from "./mysql/server-settings.ts";
-import { openCatalog } from "./open.ts";
-import { parseCatalogUrl } from "./target.ts";
+import { openTarget } from "./open.ts";
+import { type CatalogTarget, eachServer, parseCatalogUrl } from "./target.ts";
 
 /** A server of the catalog, as an operator wants to know it. */
 export interface CatalogServer {
@@ -19,13 +19,18 @@ export interface CatalogServer {
  */
 export async function examineCatalog(url: string): Promise<CatalogServer[]> {
   const target = parseCatalogUrl(url);
+  const each = target.dialect === "sqlite" ? [target] : eachServer(target);
+  return Promise.all(each.map(examine));
+}
+
+async function examine(target: CatalogTarget): Promise<CatalogServer> {
   const { shown } = target;
   try {
-    const catalog = await openCatalog(url);
+    const catalog = await openTarget(target);
     await catalog.close();
-    if (target.dialect === "sqlite") return [{ shown }];
-    return [{ shown, settings: await readServerSettings(target) }];
+    if (target.dialect === "sqlite") return { shown };
+    return { shown, settings: await readServerSettings(target) };
   } catch (thrown) {
-    return [{ shown, fault: DsmError.from(thrown, `opening ${shown}`) }];
+    return { shown, fault: DsmError.from(thrown, `opening ${shown}`) };
   }
 }

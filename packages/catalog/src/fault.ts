@@ -7,8 +7,10 @@ export interface Fault {
   /** The reason, for people. */
   readonly why: string;
   readonly remedy?: string;
-  /** The statement may be sent again at once. */
-  readonly again?: "deadlock" | "stale connection";
+  /** The statement may be sent again at once; `once` where the next one would hardly do better. */
+  readonly again?: "deadlock" | "stale connection" | "once";
+  /** It is the server that is unfit: another one that keeps the same catalog may do it. */
+  readonly elsewhere?: true;
 }
 
 /** A call after `close`: a process that drains may still make one. Drivers say it in many ways. */

@@ -6,7 +6,7 @@ import {
   generateSQLiteDrizzleJson,
   generateSQLiteMigration,
 } from "drizzle-kit/api";
-import { bundledMigrations, migrationsFolder } from "./migrations.ts";
+import { bundledMigrations, migrationsFolder, newestBreaking } from "./migrations.ts";
 import * as mysqlSchema from "./schema/mysql.ts";
 import * as sqliteSchema from "./schema/sqlite.ts";
 
@@ -25,4 +25,15 @@ test("the migrations of SQLite lead to the schema", async () => {
 test("the migrations of MySQL lead to the schema", async () => {
   const schema = await generateMySQLDrizzleJson(mysqlSchema);
   expect(await generateMySQLMigration(await newestSnapshot("mysql"), schema)).toEqual([]);
+});
+
+// When this fails: count the new migration as `newestBreaking`, and say so in the release notes.
+test("a migration behind the newest breaking one only adds", () => {
+  const adds =
+    /^\s*(?:--.*\n)*(?:CREATE (?:UNIQUE )?INDEX|CREATE TABLE|ALTER TABLE \S+ ADD |UPDATE )/;
+  const demands = /^\s*ALTER TABLE .*NOT NULL(?!.*DEFAULT)/;
+  const [first, ...later] = bundledMigrations("sqlite").slice(newestBreaking);
+  expect(first).toBeDefined();
+  const statements = later.flatMap(({ sql }) => sql);
+  expect(statements.filter((text) => !adds.test(text) || demands.test(text))).toEqual([]);
 });

@@ -158,6 +158,51 @@ describe.skipIf(missing !== undefined)(`MariaDB that fails${why}`, () => {
     expect(await catalog.checkUsage({ repair: false })).toEqual([]);
   });
 
+  test("a commit that somebody kills on the server is sent again, once", async () => {
+    const url = await server.createDatabase();
+    await migrateCatalog(url);
+    await using catalog = await openCatalog(url);
+    const kept = put({ user: "ann", fileId: "a", sizeBytes: 10 });
+    await catalog.commit([kept]);
+    const other = await mysql.createConnection(url);
+    const lockWaits = async () => {
+      const [row] = await server.query("SHOW STATUS LIKE 'Innodb_row_lock_waits'");
+      return Number(row?.["Value"]);
+    };
+    let waits = await lockWaits();
+    const killWaiting = async (what: "QUERY" | "CONNECTION") => {
+      // Not the one that was killed before, and is about to end.
+      await until("a commit waits", async () => (await lockWaits()) > waits);
+      waits = await lockWaits();
+      const waiting = await until("it is found", async () => {
+        const list = await server.query("SHOW PROCESSLIST");
+        return list.find(({ Info }) => /^\s*insert into/i.test(String(Info)))?.["Id"];
+      });
+      await server.query(`KILL ${what} ${String(waiting)}`);
+    };
+    try {
+      await other.query("BEGIN");
+      await other.query("SELECT * FROM user_usage FOR UPDATE");
+      const committed = catalog.commit([put({ user: "ann", fileId: "b", sizeBytes: 10 })]);
+      await killWaiting("QUERY");
+      await killWaiting("CONNECTION");
+      await other.query("COMMIT");
+      expect(await committed).toEqual(["in force"]);
+
+      await other.query("BEGIN");
+      await other.query("SELECT * FROM user_usage FOR UPDATE");
+      const refused = failureOf(catalog.commit([put({ user: "ann", fileId: "c" })]));
+      for (let n = 0; n < 2; n++) await killWaiting("QUERY");
+      const error = await refused;
+      expect(error).toMatchObject({ code: "CATALOG_UNAVAILABLE", retryable: true });
+      expect(error.message).toContain("broke the statement off");
+    } finally {
+      await other.end();
+    }
+    expect(await catalog.usageOf("ann")).toBeUndefined();
+    expect(await catalog.checkUsage({ repair: false })).toEqual([]);
+  });
+
   test("a commit that loses a deadlock is sent again", async () => {
     const url = await server.createDatabase();
     await migrateCatalog(url);

@@ -5,18 +5,24 @@ import { migrateCatalog } from "./migrate.ts";
 import { openMySqlDialect } from "./mysql/mysql-dialect.ts";
 import { SqlCatalog } from "./sql-catalog.ts";
 import { openSqliteDialect } from "./sqlite/sqlite-dialect.ts";
-import { parseCatalogUrl } from "./target.ts";
+import { type CatalogTarget, parseCatalogUrl } from "./target.ts";
 
 /**
  * Opens a catalog whose tables are up to date: see `migrateCatalog`.
  *
- * @param url `sqlite:PATH` or `mysql://USER:PASSWORD@HOST:PORT/DATABASE` (`mariadb://` too)
+ * @param url `sqlite:PATH` or `mysql://USER:PASSWORD@HOST:PORT/DATABASE` (`mariadb://` too), with
+ * commas between the addresses of several servers, of which the first that is well is used
  * @throws DsmError BAD_CONFIG for a wrong URL, user, password or database; CATALOG_UNAVAILABLE
  * when it does not answer, is not migrated or is being filled; DATA_CORRUPT for a file that is no
  * catalog
  */
 export async function openCatalog(url: string): Promise<Catalog> {
-  const dialect = await openDialect(url);
+  return openTarget(parseCatalogUrl(url));
+}
+
+/** As `openCatalog`. */
+export async function openTarget(target: CatalogTarget): Promise<Catalog> {
+  const dialect = await openDialect(target);
   return orClose(dialect, async () => {
     await assertNotLoading(dialect);
     return new SqlCatalog(dialect);
@@ -32,7 +38,7 @@ export async function openCatalog(url: string): Promise<Catalog> {
  */
 export async function openCatalogToLoad(url: string, job: string): Promise<CatalogLoad> {
   await migrateCatalog(url);
-  const dialect = await openDialect(url);
+  const dialect = await openDialect(parseCatalogUrl(url));
   return orClose(dialect, async () => {
     const catalog = new SqlCatalog(dialect);
     await beginLoading(dialect, catalog, job);
@@ -40,8 +46,7 @@ export async function openCatalogToLoad(url: string, job: string): Promise<Catal
   });
 }
 
-function openDialect(url: string): Promise<Dialect> {
-  const target = parseCatalogUrl(url);
+function openDialect(target: CatalogTarget): Promise<Dialect> {
   return target.dialect === "sqlite" ? openSqliteDialect(target) : openMySqlDialect(target);
 }
 

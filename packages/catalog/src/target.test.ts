@@ -15,8 +15,7 @@ test("SQLite URLs are paths as they stand", () => {
 test("MySQL URLs are percent-decoded, and shown without the password", () => {
   const expected = {
     dialect: "mysql",
-    host: "db.example",
-    port: 3306,
+    servers: [{ host: "db.example", port: 3306 }],
     user: "d:m",
     password: "p@ss/wörd?",
     database: "media",
@@ -25,17 +24,36 @@ test("MySQL URLs are percent-decoded, and shown without the password", () => {
   expect(parseCatalogUrl("mysql://d%3Am:p%40ss%2Fw%C3%B6rd%3F@db.example/media")).toEqual(expected);
   expect(parseCatalogUrl("mariadb://u@[::1]:3307/m")).toEqual({
     ...expected,
-    host: "::1",
-    port: 3307,
+    servers: [{ host: "::1", port: 3307 }],
     user: "u",
     password: "",
     database: "m",
     shown: "mysql://u@[::1]:3307/m",
   });
   for (const port of [80, 443, 3306, 65_535]) {
-    expect(parseCatalogUrl(`mysql://u:80@h:${port}/m`)).toMatchObject({ port });
+    expect(parseCatalogUrl(`mysql://u:80@h:${port}/m`)).toMatchObject({
+      servers: [{ port }],
+    });
   }
-  expect(parseCatalogUrl("mysql://u:80@h/m80")).toMatchObject({ port: 3306, password: "80" });
+  expect(parseCatalogUrl("mysql://u:80@h/m80")).toMatchObject({
+    servers: [{ port: 3306 }],
+    password: "80",
+  });
+});
+
+test("the servers of a Galera cluster stand in one URL, in their order", () => {
+  expect(parseCatalogUrl("mysql://u:p,@h1,[fd00::2]:3307,10.0.0.3:80/m")).toEqual({
+    dialect: "mysql",
+    servers: [
+      { host: "h1", port: 3306 },
+      { host: "fd00::2", port: 3307 },
+      { host: "10.0.0.3", port: 80 },
+    ],
+    user: "u",
+    password: "p,",
+    database: "m",
+    shown: "mysql://u@h1:3306,[fd00::2]:3307,10.0.0.3:80/m",
+  });
 });
 
 test("what is no catalog URL is refused without a word of it", () => {
@@ -55,6 +73,12 @@ test("what is no catalog URL is refused without a word of it", () => {
     "mysql://u:secret@h/m?x=1",
     "mysql://u:secr#et@h/m",
     "mysql://u:secret%zz@h/m",
+    "mysql:u:secret@h/m",
+    "mysql://u:secret@h,/m",
+    "mysql://u:secret@,h/m",
+    "mysql://u:secret@h,i:port/m",
+    "mysql://u:secret@h,H:3306/m",
+    `mysql://u:secret@${Array.from({ length: 17 }, (_, i) => `h${i}`).join()}/m`,
   ];
   for (const url of urls) {
     const refused = expect(() => parseCatalogUrl(url));
@@ -68,6 +92,8 @@ test("any password gets through, and no other text is ever thrown", () => {
     fc.property(fc.string({ unit: "grapheme" }), fc.string(), (password, junk) => {
       const url = `mysql://u:${encodeURIComponent(password)}@h/m`;
       expect(parseCatalogUrl(url)).toMatchObject({ password, shown: "mysql://u@h:3306/m" });
+      const several = parseCatalogUrl(url.replace("@h/m", "@h,i/m"));
+      expect(several).toMatchObject({ password, shown: "mysql://u@h:3306,i:3306/m" });
       try {
         parseCatalogUrl(`mysql:${junk}`);
       } catch (error) {

@@ -1,10 +1,20 @@
 import { logLevels } from "@dsm/log";
 import { limits } from "@dsm/protocol";
-import { cacheControl, endpoint, fieldName, list, oneOf, path, text, url } from "./kinds/index.ts";
+import {
+  cacheControl,
+  duration,
+  endpoint,
+  fieldName,
+  list,
+  oneOf,
+  path,
+  serversUrl,
+  text,
+} from "./kinds/index.ts";
 import { configRoles, optional, required, shared, withDefault } from "./option.ts";
 
 const secret = text(`at least ${limits.secretMinChars} characters`, "SECRET");
-const catalogUrl = url(
+const catalogUrl = serversUrl(
   ["sqlite:", "mysql:", "mariadb:"],
   "sqlite:/var/lib/dsm/catalog.db or mysql://dsm:password@10.0.0.1:3306/dsm",
 );
@@ -29,7 +39,9 @@ export const commonOptions = {
     required(
       catalogUrl,
       "mysql://dsm:password@10.0.0.1:3306/dsm",
-      "The SQL catalog. SQLite serves one machine, MySQL-protocol servers several.",
+      "The SQL catalog. SQLite serves one machine, MySQL-protocol servers several. The nodes of a " +
+        "Galera cluster stand with commas between them, in the same order everywhere: " +
+        "`mysql://dsm:password@10.0.0.1:3306,10.0.0.2:3306,10.0.0.3:3306/dsm`.",
     ),
   ),
   secret: shared(
@@ -84,6 +96,16 @@ export const commonOptions = {
       path,
       "/etc/letsencrypt/live/media.example.org/privkey.pem",
       "The key of that certificate, as PEM.",
+    ),
+  ),
+  drainDelayMs: shared(
+    ["tracker", "storage", "gateway"],
+    withDefault(
+      duration(0, 600_000),
+      5_000,
+      "For so long after it is told to stop a role goes on to serve while it already says that it " +
+        "is not ready, so that Keepalived, a load balancer and gateways turn to others before its " +
+        "port closes; 0 where nobody looks.",
     ),
   ),
   logLevel: shared(

@@ -17,6 +17,7 @@ describe("weights", () => {
     expect(await loadConfig("tracker", { flags, env, configPath })).toEqual({
       catalog: "sqlite:/tmp/x.db",
       secret,
+      drainDelayMs: 5_000,
       logLevel: "warn",
       listen: { hostname: "::1", port: 3 },
       heartbeatIntervalMs: 5_000,

@@ -1,3 +1,5 @@
+import { catalogLimits } from "./catalog-limits.ts";
+
 /**
  * Every limit of dsm that is not an option, in one table. Units stand in the names.
  * Options that an operator may set live in @dsm/config; this table bounds what no one may set.
@@ -153,6 +155,11 @@ export const limits = {
   /** How often a storage looks whether its group's file system is mounted, and waits for it. */
   rootLookMs: 1_000,
   rootHangMs: 5_000,
+  /** How often a storage looks for new members of its group on its own file system. */
+  peerLookMs: 5_000,
+  /** How long they may take to be seen there: GlusterFS's clients remember for a second. */
+  peerSeenMs: 3_000,
+  peerAskTimeoutMs: 2_000,
   /** How often a disk that refused a write is tried again. */
   diskProbeIntervalMs: 1_000,
   /** How long until a blob that could not be removed is tried again. */
@@ -219,6 +226,10 @@ export const limits = {
   /** A storage looks whether the file of a redirected reader is still there no more often. */
   watchedFreshnessMs: 1_000,
   watchedFilesMax: 10_000,
+  /** A gateway that was ready so long ago still is, whatever the trackers say or do not say. */
+  readinessGraceMs: 3_000,
+  /** And it says so after so long without an answer of theirs: before a check gives it up. */
+  readinessAnswerMs: 400,
   /** How long a gateway waits for /healthz of a storage before it redirects to another one. */
   healthTimeoutMs: 500,
   /** How long it goes by the answer, and of how many storages it keeps one. */
@@ -229,26 +240,7 @@ export const limits = {
   /** Marker and journal files aside, one directory of blobs holds no more than this. */
   blobsPerDirectoryMax: 1_024,
 
-  /** Connections of one process to a MySQL-protocol catalog. */
-  catalogConnectionsMax: 8,
-  /** Statements of one process that wait for a connection to the catalog, and for how long. */
-  catalogQueueMax: 1_024,
-  catalogQueueTimeoutMs: 2_000,
-  catalogQueryTimeoutMs: 3_000,
-  /** How long SQLite waits for a writer of another process; it blocks the thread meanwhile. */
-  catalogBusyTimeoutMs: 2_000,
-  /** Pages of a SQLite catalog that a process keeps in memory, once it has read so many. */
-  catalogCacheKiB: 32 * 1024,
-  /** Tries of one catalog statement that meets a deadlock, or a lease that others are faster at. */
-  catalogRetryMax: 32,
-  /** Rows that a restore or a rebuild writes in one transaction; fewer where that is slow. */
-  catalogLoadRowsMax: 5_000,
-  catalogLoadRowsMin: 100,
-  /** How long such a job waits for a catalog that has gone away, and how often it looks. */
-  catalogLoadPatienceMs: 60_000,
-  catalogLoadRetryMs: 250,
-  /** How long a migration waits for another process that migrates. */
-  catalogMigrateTimeoutMs: 60_000,
+  ...catalogLimits,
   /** Ranges of one Range header; one with more is ignored, and the whole file is sent. */
   rangesPerRequestMax: 64,
   /** Ranges that lie closer than this are sent as one: the head of a part has about as much. */

@@ -12,7 +12,7 @@ import {
 } from "./mariadb-files.ts";
 import { until } from "./until.ts";
 
-function program(name: string): string | null {
+export function program(name: string): string | null {
   // Debian keeps daemons where the PATH of a plain user does not look.
   return Bun.which(name, { PATH: `${process.env["PATH"] ?? ""}:/usr/sbin:/usr/local/sbin` });
 }
@@ -161,7 +161,7 @@ export async function startMariaDb(options: MariaDbOptions = {}): Promise<MariaD
  * Removes the folder once this process is gone, in whatever way: its end of the pipe closes then.
  * `bun test` runs no exit handlers, and a crash runs none anywhere.
  */
-function startJanitor(folder: string): Bun.Subprocess {
+export function startJanitor(folder: string): Bun.Subprocess {
   const script = 'trap "" INT TERM HUP; cat >/dev/null; rm -rf -- "$0"; rm -rf -- "$0"';
   const janitor = Bun.spawn(["sh", "-c", script, folder], {
     stdin: "pipe",
@@ -173,7 +173,7 @@ function startJanitor(folder: string): Bun.Subprocess {
 }
 
 /** mariadbd takes no port 0, so ask the system for one and give it back. */
-function freePort(): number {
+export function freePort(): number {
   const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
   const { port } = listener;
   listener.stop(true);

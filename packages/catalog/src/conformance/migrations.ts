@@ -17,7 +17,7 @@ export function describeMigrations(backend: Backend): void {
     const url = await backend.emptyUrl();
     expect(await migrateTogether(4, [url])).toEqual([]);
     const applied = await backend.query(url, `SELECT hash FROM ${migrationsTable}`);
-    const bundled = bundledMigrations(new URL(url).protocol === "sqlite:" ? "sqlite" : "mysql");
+    const bundled = bundledMigrations(url.startsWith("sqlite:") ? "sqlite" : "mysql");
     expect(applied.map((row) => row["hash"])).toEqual(bundled.map(({ hash }) => hash));
     await using catalog = await openCatalog(url);
     expect(await catalog.commit([put({ user: "ann", fileId: "a" })])).toEqual(["in force"]);
@@ -34,7 +34,7 @@ export function describeMigrations(backend: Backend): void {
 
   test("what an older dsm wrote is counted when its catalog is migrated", async () => {
     const url = await backend.emptyUrl();
-    const dialect = new URL(url).protocol === "sqlite:" ? "sqlite" : "mysql";
+    const dialect = url.startsWith("sqlite:") ? "sqlite" : "mysql";
     // An empty file is an empty database.
     if (dialect === "sqlite") await Bun.write(url.slice("sqlite:".length), "");
     const [first] = bundledMigrations(dialect);
@@ -68,16 +68,44 @@ export function describeMigrations(backend: Backend): void {
     expect(await catalog.users({ limit: 9 })).toEqual([row]);
   });
 
-  test("a catalog of a newer dsm does not open", async () => {
+  /** What a newer dsm leaves whose last migration is of that time. */
+  async function newerCatalog(usableFromMs: string): Promise<string> {
     const url = await backend.emptyUrl();
     await migrateCatalog(url);
     await backend.query(
       url,
       `INSERT INTO ${migrationsTable} (hash, created_at) VALUES ('x', 9999999999999)`,
     );
+    await backend.query(
+      url,
+      `UPDATE id_segments SET next = ${usableFromMs} WHERE name = 'usable-from:'`,
+    );
+    return url;
+  }
+
+  test("a catalog of a newer dsm does not open when one without its tables is lost", async () => {
+    const url = await newerCatalog("9999999999999");
+    // What this version's own migration writes must not let it in.
+    await migrateCatalog(url);
     await expect(openCatalog(url)).rejects.toMatchObject({
       code: "CATALOG_UNAVAILABLE",
+      message: expect.stringContaining("of a newer dsm"),
       remedy: expect.stringContaining("newer dsm"),
     });
+  });
+
+  test("a catalog to which a newer dsm has only added opens", async () => {
+    const url = await newerCatalog("next");
+    await using catalog = await openCatalog(url);
+    expect(await catalog.commit([put({ user: "ann", fileId: "a" })])).toEqual(["in force"]);
+  });
+
+  test("a migrated catalog is still empty", async () => {
+    const url = await backend.emptyUrl();
+    await migrateCatalog(url);
+    await using catalog = await openCatalog(url);
+    expect(await catalog.isEmpty()).toBe(true);
+    await catalog.leaseSegment("blobs", 10);
+    expect(await catalog.isEmpty()).toBe(false);
   });
 }

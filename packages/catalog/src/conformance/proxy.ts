@@ -17,6 +17,11 @@ export interface Proxy extends Disposable {
   heal(): void;
   /** Connections that there are end when the client uses them next, as a firewall does it. */
   forget(): void;
+  /**
+   * The next time that a client says this, the server hears it, and its answer is lost: in silence
+   * with everything after it, as by `swallow`, or with the connection.
+   */
+  loseAnswerTo(text: string, how: "in silence" | "with the connection"): void;
 }
 
 // Both ends are on this host and messages are small, so a socket that takes less would be a bug.
@@ -27,6 +32,7 @@ function send(socket: Socket<Line> | Socket<Line | undefined>, bytes: Uint8Array
 export function startProxy(serverPort: number): Proxy {
   const lines = new Set<Line>();
   let swallowing = false;
+  let loss: { readonly text: string; readonly silently: boolean } | undefined;
 
   function connect(line: Line): void {
     void Bun.connect<Line>({
@@ -65,11 +71,16 @@ export function startProxy(serverPort: number): Proxy {
         if (line.state === "forgotten") client.terminate();
         else if (line.server === undefined) line.early.push(bytes);
         else send(line.server, bytes);
+        if (loss === undefined || !Buffer.from(bytes).includes(loss.text)) return;
+        if (loss.silently) swallow();
+        else line.client.terminate();
+        loss = undefined;
       },
       close(client) {
         const line = client.data;
         if (line === undefined) return;
         lines.delete(line);
+        // What it has heard it still does.
         line.server?.end();
       },
     },
@@ -78,16 +89,20 @@ export function startProxy(serverPort: number): Proxy {
   const setAll = (state: Line["state"]) => {
     for (const line of lines) line.state = state;
   };
+  function swallow(): void {
+    swallowing = true;
+    setAll("swallowing");
+  }
   return {
     port: listener.port,
-    swallow() {
-      swallowing = true;
-      setAll("swallowing");
-    },
+    swallow,
     heal() {
       swallowing = false;
     },
     forget: () => setAll("forgotten"),
+    loseAnswerTo(text, how) {
+      loss = { text, silently: how === "in silence" };
+    },
     [Symbol.dispose]() {
       for (const line of lines) line.client.terminate();
       listener.stop(true);

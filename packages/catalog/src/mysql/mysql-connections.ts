@@ -1,11 +1,13 @@
 import { limits, systemErrorCode } from "@dsm/protocol";
 import mysql, { type Connection, type Pool, type PoolConnection } from "mysql2/promise";
 import type { Script, Step, StepResult } from "../script.ts";
-import type { MySqlTarget } from "../target.ts";
+import type { MySqlServer, MySqlTarget } from "../target.ts";
 
 /** What of mysql2's options a pool and the single connection of a migration share. */
-export function connectionOptions(target: MySqlTarget) {
-  const { host, port, user, password, database } = target;
+export function connectionOptions(
+  { user, password, database }: MySqlTarget,
+  { host, port }: MySqlServer,
+) {
   return {
     host,
     port,
@@ -23,16 +25,20 @@ export function connectionOptions(target: MySqlTarget) {
 /** A few prepared statements a connection: the hot reads, and room for more. */
 const preparedStatementsMax = 32;
 
-/** A pool whose every use is bounded in time, and whose connections all have the same settings. */
+/**
+ * A pool of connections to one server: every use is bounded in time, and all connections have the
+ * same settings.
+ */
 export class MySqlConnections {
-  readonly #target: MySqlTarget;
+  readonly #options: ReturnType<typeof connectionOptions>;
   readonly #pool: Pool;
   readonly #prepared = new WeakSet<object>();
+  readonly #uses = new Set<Use>();
 
-  constructor(target: MySqlTarget) {
-    this.#target = target;
+  constructor(target: MySqlTarget, server: MySqlServer) {
+    this.#options = connectionOptions(target, server);
     this.#pool = mysql.createPool({
-      ...connectionOptions(target),
+      ...this.#options,
       connectionLimit: limits.catalogConnectionsMax,
       queueLimit: limits.catalogQueueMax,
       maxPreparedStatements: preparedStatementsMax,
@@ -65,7 +71,7 @@ export class MySqlConnections {
 
   /** A connection of its own that sees everything as it is now, until it is closed. */
   async snapshot(): Promise<SnapshotConnection> {
-    const connection = await mysql.createConnection(connectionOptions(this.#target));
+    const connection = await mysql.createConnection(this.#options);
     // What happens to it between two statements is told by the next one.
     connection.on("error", () => {});
     try {
@@ -93,16 +99,46 @@ export class MySqlConnections {
     await this.#pool.end();
   }
 
-  async #use<T>(work: (connection: PoolConnection) => Promise<T>): Promise<T> {
-    const connection = await this.#pool.getConnection();
-    try {
-      return await inTime(connection, async () => {
-        await this.#setUp(connection);
-        return work(connection);
-      });
-    } finally {
-      connection.release();
+  /**
+   * Ends what is under way at once, as a lost connection does, and all connections with it: for a
+   * server that has fallen silent, which would let everybody wait for their time-outs.
+   */
+  abandon(): void {
+    for (const use of this.#uses) {
+      use.fail(new AbandonedError());
+      use.connection?.destroy();
     }
+    // Those that are idle say goodbye, and nobody waits for an answer to that.
+    void this.#pool.end().catch(() => undefined);
+  }
+
+  async #use<T>(work: (connection: PoolConnection) => Promise<T>): Promise<T> {
+    const { promise: failed, reject: fail } = Promise.withResolvers<never>();
+    const use: Use = { fail, connection: undefined, timer: undefined };
+    this.#uses.add(use);
+    try {
+      return await Promise.race([this.#run(use, work), failed]);
+    } finally {
+      clearTimeout(use.timer);
+      this.#uses.delete(use);
+      use.connection?.release();
+    }
+  }
+
+  async #run<T>(use: Use, work: (connection: PoolConnection) => Promise<T>): Promise<T> {
+    const connection = await this.#pool.getConnection();
+    if (!this.#uses.has(use)) {
+      connection.release();
+      throw new AbandonedError();
+    }
+    use.connection = connection;
+    // As `inTime` does it, without a second race: this is the way of the hot reads.
+    use.timer = setTimeout(() => {
+      use.fail(new OverdueError());
+      connection.destroy();
+    }, limits.catalogQueryTimeoutMs);
+    await this.#setUp(connection);
+    return work(connection);
   }
 
   async #setUp(connection: PoolConnection): Promise<void> {
@@ -114,6 +150,13 @@ export class MySqlConnections {
     await waitForGalera(connection);
     this.#prepared.add(connection.connection);
   }
+}
+
+/** Somebody who uses a connection, or waits for one. */
+interface Use {
+  readonly fail: (error: Error) => void;
+  connection: PoolConnection | undefined;
+  timer: Timer | undefined;
 }
 
 /**
@@ -175,15 +218,30 @@ export class SnapshotConnection {
   }
 }
 
+/** For SELECT and START TRANSACTION, and for UPDATE and DELETE. */
+const syncWait = 1 + 2;
+
 /**
- * On a Galera cluster a read may come before what another node has acknowledged; this makes reads
- * wait for it. Other servers do not know the setting, or ignore it.
+ * On a Galera cluster a node may not have yet what another one has acknowledged. So reads and
+ * transactions wait for it when they begin, and so does an UPDATE or DELETE outside of one, which
+ * would else change nothing and say so. An INSERT need not wait (4): when a row of another node is
+ * in its way, the cluster refuses its commit as a deadlock. Other servers do not know the setting,
+ * or ignore it.
  */
-async function waitForGalera(connection: Connection): Promise<void> {
+export async function waitForGalera(connection: Connection): Promise<void> {
   try {
-    await connection.query("SET SESSION wsrep_sync_wait = 1");
+    await connection.query(`SET SESSION wsrep_sync_wait = ${syncWait}`);
   } catch (error) {
     if (systemErrorCode(error) !== "ER_UNKNOWN_SYSTEM_VARIABLE") throw error;
+  }
+}
+
+class AbandonedError extends Error {
+  readonly code = "PROTOCOL_CONNECTION_LOST";
+
+  constructor() {
+    super("the server has fallen silent");
+    this.name = "AbandonedError";
   }
 }
 

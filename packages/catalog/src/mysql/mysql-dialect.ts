@@ -4,20 +4,22 @@ import type { Pool } from "mysql2/promise";
 import type { Db, Dialect } from "../dialect.ts";
 import { catalogError, driverError, wasClosed } from "../fault.ts";
 import { Gate } from "../gate.ts";
-import { assertMigrated, migrationsTable } from "../migrations.ts";
+import { assertMigrated, tablesQuery } from "../migrations.ts";
 import * as tables from "../schema/mysql.ts";
 import type { MySqlTarget } from "../target.ts";
 import { MySqlConnections } from "./mysql-connections.ts";
 import { explainMySql } from "./mysql-fault.ts";
+import { MySqlNodes } from "./mysql-nodes.ts";
 
 /** @throws DsmError CATALOG_UNAVAILABLE, BAD_CONFIG */
 export async function openMySqlDialect(target: MySqlTarget): Promise<Dialect> {
-  const connections = new MySqlConnections(target);
+  const [only, ...others] = target.servers;
+  const connections =
+    others.length === 0 ? new MySqlConnections(target, only) : await MySqlNodes.open(target);
   const dialect = dialectOver(connections, target.shown);
   try {
-    const query = dialect.prepare(`SELECT max(created_at) FROM ${migrationsTable}`);
-    const newest = (await query("open it", []))[0]?.[0] ?? undefined;
-    assertMigrated("mysql", newest === undefined ? undefined : Number(newest), target.shown);
+    const [row] = await dialect.prepare(tablesQuery)("open it", []);
+    assertMigrated("mysql", row, target.shown);
     return dialect;
   } catch (error) {
     await connections.close();
@@ -25,7 +27,7 @@ export async function openMySqlDialect(target: MySqlTarget): Promise<Dialect> {
   }
 }
 
-/** What a dialect needs of a pool, or of the one connection of a snapshot. */
+/** What a dialect needs of one server, of several, or of the one connection of a snapshot. */
 type Connections = Pick<
   MySqlConnections,
   "query" | "execute" | "transaction" | "snapshot" | "close"
@@ -90,19 +92,26 @@ function dialectOver(connections: Connections, shown: string): Dialect {
 const deadlockPauseMs = 5;
 
 /**
- * Every statement of the catalog may be sent twice. A deadlock is InnoDB's way to say "you go
- * later", and a connection that the server closed while it was idle says nothing of the next one.
+ * Every statement and every transaction of the catalog may be sent twice, also when a COMMIT went
+ * without an answer: what it wrote is found by its id then, and nothing is counted again. A
+ * deadlock is InnoDB's or Galera's way to say "you go later", and a connection that the server
+ * closed while it was idle says nothing of the next one.
  */
 async function withRetries<T>(work: () => PromiseLike<T>): Promise<T> {
+  const deadlineMs = performance.now() + limits.catalogRetryForMs;
   // All connections of the pool may have gone stale together.
-  let staleLeft = limits.catalogConnectionsMax;
-  for (let tries = 1; ; tries++) {
+  const left = {
+    deadlock: limits.catalogRetryMax - 1,
+    "stale connection": limits.catalogConnectionsMax,
+    once: 1,
+  };
+  for (;;) {
     try {
       return await work();
     } catch (error) {
       const again = explainMySql(driverError(error))?.again;
-      if (again === undefined || tries >= limits.catalogRetryMax) throw error;
-      if (again === "stale connection" && staleLeft-- === 0) throw error;
+      if (again === undefined || left[again]-- === 0) throw error;
+      if (performance.now() > deadlineMs) throw error;
     }
     await Bun.sleep(Math.random() * deadlockPauseMs);
   }

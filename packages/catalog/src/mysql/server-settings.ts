@@ -16,13 +16,13 @@ const variables = [
 const states = ["wsrep_cluster_size", "wsrep_cluster_status", "wsrep_local_state_comment"];
 
 /**
- * What the server was configured to, and how its Galera cluster stands; servers leave out what
- * they do not know.
+ * What the first server was configured to, and how its Galera cluster stands; servers leave out
+ * what they do not know.
  * @throws DsmError CATALOG_UNAVAILABLE or BAD_CONFIG
  */
 export async function readServerSettings(target: MySqlTarget): Promise<Map<string, string>> {
   try {
-    const connection = await mysql.createConnection(connectionOptions(target));
+    const connection = await mysql.createConnection(connectionOptions(target, target.servers[0]));
     // What happens to it between two statements is told by the next one.
     connection.on("error", () => {});
     try {

@@ -139,8 +139,9 @@ function versionOf(row: StoredVersion): VersionRow {
 export async function isEmpty(dialect: Dialect): Promise<boolean> {
   const { groups, users, versions, idSegments } = dialect.tables;
   for (const table of [groups, users, versions, idSegments]) {
+    const which = table === idSegments ? isSegment(dialect) : undefined;
     const rows = await dialect.read("look whether it is empty", () =>
-      dialect.db.select().from(table).limit(1),
+      dialect.db.select().from(table).where(which).limit(1),
     );
     if (rows.length > 0) return false;
   }

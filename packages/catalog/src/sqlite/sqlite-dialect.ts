@@ -3,7 +3,7 @@ import { drizzle } from "drizzle-orm/bun-sqlite";
 import { limits } from "@dsm/protocol";
 import type { Db, Dialect } from "../dialect.ts";
 import { catalogError, wasClosed } from "../fault.ts";
-import { assertMigrated, migrationsTable } from "../migrations.ts";
+import { assertMigrated, tablesQuery } from "../migrations.ts";
 import * as tables from "../schema/sqlite.ts";
 import type { RawRow, Script, Step, StepResult } from "../script.ts";
 import type { SqliteTarget } from "../target.ts";
@@ -17,7 +17,8 @@ export async function openSqliteDialect(target: SqliteTarget): Promise<Dialect> 
   try {
     const busyTimeoutMs = limits.catalogBusyTimeoutMs;
     database = await openSqlite(path, { create: false, busyTimeoutMs });
-    assertMigrated("sqlite", newestMigration(database), shown);
+    const [row] = database.query<unknown, []>(tablesQuery).values();
+    assertMigrated("sqlite", row, shown);
   } catch (error) {
     database?.close();
     throw catalogError(error, "open it", shown, explainSqlite);
@@ -110,13 +111,4 @@ function runStep(database: Database, { text, params, kind }: Step): StepResult {
     return { rows: statement.values(...(params as string[])), changed: 0 };
   }
   return { rows: [], changed: statement.run(...(params as string[])).changes };
-}
-
-function newestMigration(database: Database): number | undefined {
-  const row = database
-    .query<{ newest: number | null }, []>(
-      `SELECT max(created_at) AS newest FROM ${migrationsTable}`,
-    )
-    .get();
-  return row?.newest ?? undefined;
 }

@@ -3,7 +3,7 @@ import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { DsmError, limits, systemErrorCode } from "@dsm/protocol";
 import { catalogError } from "../fault.ts";
-import { bundledMigrations, migrationsTable } from "../migrations.ts";
+import { bundledMigrations, migrationsTable, raiseUsableFrom } from "../migrations.ts";
 import type { SqliteTarget } from "../target.ts";
 import { openSqlite } from "./sqlite-connection.ts";
 import { explainSqlite } from "./sqlite-fault.ts";
@@ -58,4 +58,5 @@ function applyMissing(database: Database): void {
       migration.folderMillis,
     ]);
   }
+  database.run(raiseUsableFrom("sqlite"));
 }

@@ -57,11 +57,27 @@ export const addressRange: Kind<string> = textKind({
 
 /** A URL of one of these protocols, each with its colon, written back as it came. */
 export function url(protocols: readonly string[], example: string): Kind<string> {
+  return urlKind(protocols, example, (value) => value);
+}
+
+/** The same, of several servers too: `mysql://user@h1:3306,h2:3306/db`. */
+export function serversUrl(protocols: readonly string[], example: string): Kind<string> {
+  // All but the first address is for whoever opens it to judge.
+  return urlKind(protocols, example, (value) =>
+    value.replace(/^([a-z]+:\/\/(?:[^/?#]*@)?[^/?#,]*),[^/?#]*/, "$1"),
+  );
+}
+
+function urlKind(
+  protocols: readonly string[],
+  example: string,
+  judged: (value: string) => string,
+): Kind<string> {
   return textKind({
     rule: `a URL as ${example}`,
     hint: "URL",
     read: (value) => {
-      const protocol = URL.parse(value)?.protocol;
+      const protocol = URL.parse(judged(value))?.protocol;
       if (protocol === undefined) return { fault: "it is no URL" };
       if (!protocols.includes(protocol)) return { fault: `its protocol ${protocol} is unknown` };
       return { value };

@@ -1,4 +1,4 @@
-export { addressRange, endpoint, listenAddress, url } from "./addresses.ts";
+export { addressRange, endpoint, listenAddress, serversUrl, url } from "./addresses.ts";
 export { deliveries } from "./delivery.ts";
 export { cacheControl, fieldName, origin } from "./http.ts";
 export { linkKey, list, mount } from "./lists.ts";

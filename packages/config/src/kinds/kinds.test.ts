@@ -15,6 +15,7 @@ import {
   mount,
   origin,
   size,
+  serversUrl,
   url,
 } from "./index.ts";
 import type { Kind } from "./kind.ts";
@@ -43,6 +44,7 @@ const refused: Array<[string, Kind<never> | Kind<unknown>, string[]]> = [
     ["", "null", "h", "https://h/", "https://h:443", "https://H", "ftp://h", "*.h"],
   ],
   ["url", url(["http:"], "http://h"), ["h:1", "ftp://h", "/x", ""]],
+  ["servers", serversUrl(["my:"], "my://h/d"), ["h:1,i:2", "my://h:x,i/d", "ftp://h,i/d", ""]],
 ];
 
 for (const [name, kind, values] of refused) {

@@ -18,7 +18,7 @@ const url = fc.webUrl({ validSchemes: ["http", "https"] });
 const byOption: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
   "common.trackers": fc.uniqueArray(endpoint, { minLength: 1, maxLength: 8 }),
   "common.idServers": fc.uniqueArray(endpoint, { minLength: 1, maxLength: 8 }),
-  "common.catalog": fc.constantFrom("sqlite:/var/lib/dsm.db", "mysql://u:p@h:3306/d?x=1"),
+  "common.catalog": fc.constantFrom("sqlite:/var/lib/dsm.db", "mysql://u:p@h:3306,[::1]:1,i/d?x=1"),
   "common.secret": plain,
   "common.secretFile": plain.map((it) => `/${it}`),
   "common.cacheControl": fc.constantFrom("no-store", 'public, max-age=60, private="a, b"'),
