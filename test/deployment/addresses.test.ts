@@ -1,70 +1,22 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { join, resolve } from "node:path";
-import {
-  hasAddress,
-  type Host,
-  HostBox,
-  type HostProcess,
-  hostsMissing,
-  keepalivedMissing,
-  startKeepalived,
-  tempDir,
-  until,
-} from "@dsm/testkit";
+import { join } from "node:path";
+import { type Host, HostBox, hostsMissing, keepalivedMissing, tempDir, until } from "@dsm/testkit";
+import { MovingAddresses } from "./moving-addresses.ts";
 import { ports, Site, type SiteRole } from "./site.ts";
 import { through } from "./through.ts";
 import { Traffic, type TrafficFigures } from "./traffic.ts";
 
-const folder = resolve(import.meta.dir, "../../deploy/keepalived");
-const gatewaysAddress = HostBox.virtualAddress(1);
-const trackersAddress = HostBox.virtualAddress(2);
-const dsm = resolve(import.meta.dir, "../../bin/dsm");
+const { gateways: gatewaysAddress, trackers: trackersAddress } = MovingAddresses;
 /** What clients may see of a host that dies. */
 const gapMaxMs = 5_000;
 
 const stack = new AsyncDisposableStack();
 let box: HostBox;
 let site: Site;
+let addresses: MovingAddresses;
 
 const gatewayHosts = ["gw1", "gw2"];
 const trackerHosts = ["tr1", "tr2"];
-
-/** `@^NAME ADDRESS` for each: who they are to one another. */
-function peers(names: readonly string[]): string {
-  return names.map((name) => `@^${name} ${box.host(name).address}\n`).join("");
-}
-
-async function keepAddressesOn(host: Host): Promise<HostProcess> {
-  return startKeepalived(host, {
-    folder,
-    values: {
-      GATEWAYS_ADDRESS: `${gatewaysAddress}/24`,
-      TRACKERS_ADDRESS: `${trackersAddress}/24`,
-      CHECK_USER: "root",
-      DSM: dsm,
-      SECRET_FILE: site.secretFile,
-    },
-    files: {
-      "dsm-gateway-peers.conf": peers(gatewayHosts),
-      "dsm-tracker-peers.conf": peers(trackerHosts),
-    },
-  });
-}
-
-/** Who has the address, by name. */
-async function holders(address: string): Promise<string[]> {
-  const found = await Promise.all(
-    box.hosts.map(async (host) => ((await hasAddress(host, address)) ? host.name : undefined)),
-  );
-  return found.flatMap((name) => name ?? []);
-}
-
-function holder(address: string): Promise<string> {
-  return until(`one host has ${address}`, async () => {
-    const found = await holders(address);
-    return found.length === 1 ? found[0] : undefined;
-  });
-}
 
 function roleOn(roles: readonly SiteRole[], host: string): SiteRole {
   const found = roles.find((role) => role.host.name === host);
@@ -75,8 +27,8 @@ function roleOn(roles: readonly SiteRole[], host: string): SiteRole {
 async function restart(host: Host): Promise<void> {
   await host.boot();
   for (const role of site.rolesOn(host.name)) await role.start();
-  const keepalived = await keepAddressesOn(host);
-  await until("a check has passed", () => keepalived.stderr().includes("succeeded"));
+  await addresses.keepOn(host);
+  await until("a check has passed", () => addresses.log(host.name).includes("succeeded"));
 }
 
 let users = 0;
@@ -109,58 +61,67 @@ describe.skipIf(missing !== undefined)("addresses that Keepalived moves", () => 
         delivery: "proxy",
       }),
     );
-    for (const name of [...gatewayHosts, ...trackerHosts]) await keepAddressesOn(box.host(name));
-    await holder(trackersAddress);
-    await holder(gatewaysAddress);
+    const { secretFile } = site;
+    const hostsOf = { gateways: gatewayHosts, trackers: trackerHosts };
+    addresses = new MovingAddresses({ box, ...hostsOf, secretFile });
+    await addresses.keep();
   }, 60_000);
   afterAll(() => stack.disposeAsync());
 
   test("the host of the gateway with the address dies, and comes back", async () => {
-    const first = await holder(gatewaysAddress);
-    await traffic("gateway host killed", async () => {
+    let first = "";
+    const killed = await traffic("gateway host killed", async () => {
+      first = await addresses.holder(gatewaysAddress);
       await box.host(first).kill();
     });
-    const second = await holder(gatewaysAddress);
+    expect(killed.reconnects).toBeGreaterThan(0);
+    const second = await addresses.holder(gatewaysAddress);
     expect(second).not.toBe(first);
     // Nobody takes the address from who serves it well, so no connection breaks.
     const { reconnects, failedAttempts } = await traffic("gateway host back", () =>
       restart(box.host(first)),
     );
     expect({ reconnects, failedAttempts }).toEqual({ reconnects: 0, failedAttempts: 0 });
-    expect(await holders(gatewaysAddress)).toEqual([second]);
+    expect(await addresses.holders(gatewaysAddress)).toEqual([second]);
   }, 60_000);
 
   test("a gateway hangs with the address, and goes on later", async () => {
-    const first = await holder(gatewaysAddress);
-    const hung = roleOn(site.gateways, first);
+    let first = "";
     await traffic("gateway stopped", async () => {
-      hung.signal("SIGSTOP");
+      first = await addresses.holder(gatewaysAddress);
+      roleOn(site.gateways, first).signal("SIGSTOP");
       await until("another one has it", async () => {
-        const found = await holders(gatewaysAddress);
+        const found = await addresses.holders(gatewaysAddress);
         return found.length === 1 && found[0] !== first;
       });
     });
-    const { reconnects } = await traffic("gateway goes on", async () => hung.signal("SIGCONT"));
+    const { reconnects } = await traffic("gateway goes on", async () => {
+      roleOn(site.gateways, first).signal("SIGCONT");
+    });
     expect(reconnects).toBe(0);
-    expect(await holder(gatewaysAddress)).not.toBe(first);
+    expect(await addresses.holder(gatewaysAddress)).not.toBe(first);
   }, 60_000);
 
   test("the host of the tracker with the address dies", async () => {
-    const first = await holder(trackersAddress);
+    let first = "";
     await traffic("tracker host killed", async () => {
+      first = await addresses.holder(trackersAddress);
       await box.host(first).kill();
     });
-    expect(await holder(trackersAddress)).not.toBe(first);
+    expect(await addresses.holder(trackersAddress)).not.toBe(first);
     await traffic("tracker host back", () => restart(box.host(first)));
   }, 60_000);
 
   test("a split leaves both with the address, and its end one of them", async () => {
-    await holder(gatewaysAddress);
+    await addresses.holder(gatewaysAddress);
     await traffic("split and healed", async () => {
       await box.network.cut(["gw1"], ["gw2"]);
-      await until("both have it", async () => (await holders(gatewaysAddress)).length === 2);
+      await until(
+        "both have it",
+        async () => (await addresses.holders(gatewaysAddress)).length === 2,
+      );
       await box.network.heal();
-      await holder(gatewaysAddress);
+      await addresses.holder(gatewaysAddress);
     });
   }, 60_000);
 });

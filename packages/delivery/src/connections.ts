@@ -1,4 +1,7 @@
 import type { Socket } from "node:net";
+import { isLostAddress } from "./lost-address.ts";
+
+const lostCheckMs = 1_000;
 
 /** The open connections of one server, and how many requests of each are being answered. */
 export class Connections {
@@ -37,10 +40,16 @@ export class Connections {
     };
   }
 
-  /** Closes each connection as soon as no request of it is being answered. */
+  /**
+   * Closes each connection as soon as no request of it is being answered, and cuts those that
+   * cannot end since their address has moved to another host.
+   */
   drain(): void {
+    if (this.#isDraining) return;
     this.#isDraining = true;
     this.#closeIdle();
+    const lostCheck = setInterval(() => this.#cutLost(), lostCheckMs);
+    void this.emptied().then(() => clearInterval(lostCheck));
   }
 
   cut(): void {
@@ -57,6 +66,14 @@ export class Connections {
   #count(socket: Socket, change: 1 | -1): void {
     const count = this.#active.get(socket);
     if (count !== undefined) this.#active.set(socket, count + change);
+  }
+
+  #cutLost(): void {
+    const bySocket = Map.groupBy(this.#active.keys(), ({ localAddress }) => localAddress);
+    for (const [address, sockets] of bySocket) {
+      if (address === undefined || !isLostAddress(address)) continue;
+      for (const socket of sockets) socket.destroy();
+    }
   }
 
   #closeIdle(): void {

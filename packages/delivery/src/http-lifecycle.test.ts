@@ -92,6 +92,18 @@ describe.each(engines)("serveHttp, %s: life", (_name, engine) => {
     expect(server.activeRequests).toBe(0);
   });
 
+  test("drain does not wait for the rest of an upload that was refused", async () => {
+    await using server = await serve(() => new Response("no", { status: 409 }));
+    await using client = await RawClient.connect(server);
+    client.request("PUT / HTTP/1.1", `Content-Length: ${bodyBytes}`);
+    await until("it is refused", () => client.head.startsWith("HTTP/1.1 409"));
+    await client.flood(bodyBytes / 2);
+    const startMs = performance.now();
+    await server.drain(longTimeMs);
+    expect(performance.now() - startMs).toBeLessThan(longTimeMs / 3);
+    await client.closed();
+  });
+
   test("drain of a server without connections ends at once, twice", async () => {
     const server = await serve(() => new Response());
     await server.drain(longTimeMs);

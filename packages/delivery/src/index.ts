@@ -14,4 +14,5 @@ export { notTaken, type Route } from "./route.ts";
 export type { FetchHandler, HttpServer, RequestInfo } from "./engine.ts";
 export { type HttpServerOptions, serveHttp } from "./http-server.ts";
 export type { TlsFiles } from "./tls-files.ts";
+export * from "./stop-notice.ts";
 export { openTls, type TlsPaths } from "./tls-paths.ts";

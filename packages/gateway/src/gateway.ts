@@ -5,6 +5,8 @@ import {
   type PolicyOptions,
   type RequestInfo,
   servingPolicy,
+  StopNotice,
+  type StopNoticeOptions,
   type TlsPaths,
 } from "@dsm/delivery";
 import type { Log } from "@dsm/log";
@@ -14,7 +16,7 @@ import { type Access, accessFor } from "./access.ts";
 import { apiApp } from "./api.ts";
 import { type Deliveries, deliveryFor, type DeliveryMode, mayBeLocal } from "./delivery-choice.ts";
 import { Front } from "./front.ts";
-import { readiness } from "./health.ts";
+import { Readiness, stoppingState } from "./health.ts";
 import { GivenVersions } from "./given-versions.ts";
 import { HotFiles } from "./hot-files.ts";
 import { LocatedFiles } from "./located-files.ts";
@@ -28,7 +30,7 @@ import { routeOf } from "./routes.ts";
 import { StorageHealth } from "./storage-health.ts";
 import { TrustedProxies } from "./trusted-proxies.ts";
 
-export interface GatewayOptions extends PolicyOptions, TlsPaths {
+export interface GatewayOptions extends PolicyOptions, StopNoticeOptions, TlsPaths {
   readonly hostname: string;
   readonly port: number;
   /** HTTP/3 as well; needs TLS. */
@@ -96,6 +98,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     ...(options.reusePort === undefined ? {} : { reusePort: options.reusePort }),
   });
   const memory = memoryOf(options, client, metrics);
+  const stopping = new StopNotice(options);
   const app = gatewayApp({
     client,
     ...rights,
@@ -105,8 +108,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     front,
     metrics,
     policy: servingPolicy(options),
+    stopping,
   });
-  return new Gateway(front, memory.files, cleanup.move());
+  return new Gateway(front, memory.files, stopping, cleanup.move());
 }
 
 /** Who may do what. @throws DsmError BAD_CONFIG */
@@ -151,13 +155,15 @@ function redirectorOf({ secret, redirectTtlMs }: GatewayOptions): Redirector {
 export class Gateway implements AsyncDisposable {
   readonly #front: Front;
   readonly #files: LocatedFiles;
+  readonly #stopping: StopNotice;
   /** What the front needs to the end. */
   readonly #rest: AsyncDisposable;
 
   /** Use startGateway. */
-  constructor(front: Front, files: LocatedFiles, rest: AsyncDisposable) {
+  constructor(front: Front, files: LocatedFiles, stopping: StopNotice, rest: AsyncDisposable) {
     this.#front = front;
     this.#files = files;
+    this.#stopping = stopping;
     this.#rest = rest;
   }
 
@@ -174,8 +180,12 @@ export class Gateway implements AsyncDisposable {
     return this.#front.port;
   }
 
-  /** Takes no new connections, and closes when what is under way has ended. */
+  /**
+   * Says that it is not ready for `drainDelayMs`; then takes no new connections, and closes when
+   * what is under way has ended.
+   */
   async drain(): Promise<void> {
+    await this.#stopping.give();
     await this.#front.drain(drainTimeoutMs);
     await this.#rest[Symbol.asyncDispose]();
   }
@@ -195,12 +205,14 @@ interface AppParts extends MediaReadsOptions {
   readonly access: Access;
   readonly links: LinkMaking;
   readonly metrics: GatewayMetrics;
+  readonly stopping: StopNotice;
 }
 
 const whereThingsAre = "media are at /media/{user}/{fileId}, the API at /api/v1";
 
 function gatewayApp(parts: AppParts): Hono<Env> {
   const { client, access, files, metrics } = parts;
+  const readiness = new Readiness(client);
   const app = new Hono<Env>();
   app.on(["GET", "HEAD"], "/media/*", (c) => readMedia(parts, c.req.raw, c.env));
   app.put("/media/*", (c) => {
@@ -214,7 +226,7 @@ function gatewayApp(parts: AppParts): Hono<Env> {
   app.route("/api/v1", apiApp(parts));
   app.get("/healthz", (c) => c.json({ status: "ok" }));
   app.get("/readyz", async (c) => {
-    const state = await readiness(client);
+    const state = parts.stopping.isGiven ? stoppingState : await readiness.look();
     return c.json(state, state.ready ? 200 : 503);
   });
   app.get("/metrics", async (c) => {

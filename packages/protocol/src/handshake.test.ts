@@ -228,7 +228,10 @@ describe("tampering with a handshake on its way makes it fail", () => {
     ]);
     const challenge = { kind: "challenge", type: 0, requestId: 0, body: { ...terms, proof } };
     expect(() => asker.receive(challenge as Frame)).toThrow(
-      expect.objectContaining({ code: "UNSUPPORTED_VERSION" }),
+      expect.objectContaining({
+        code: "UNSUPPORTED_VERSION",
+        message: "the tracker server chose protocol version 2, and this side speaks version 1",
+      }),
     );
   });
 });

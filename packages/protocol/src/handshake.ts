@@ -17,7 +17,10 @@ import { type ClusterSecret, sameProof } from "./secret.ts";
  * of its own per direction, so a proof cannot be reflected, replayed or moved to other terms.
  */
 export const protocolVersions = { min: 1, max: 1 } as const;
-/** Optional abilities of this build; both sides use what both name. None exists yet. */
+/**
+ * Optional abilities of this build; both sides use what both name. None exists yet. How the
+ * protocol changes so that old and new versions talk stands in docs/PROTOCOL.md.
+ */
 export const protocolFeatures: readonly string[] = [];
 
 const nonceSchema = z.string().regex(/^[A-Za-z0-9_-]{22,64}$/);
@@ -93,10 +96,8 @@ export class ServerHandshake {
     const hello = bodyOf(frame, "hello", helloSchema);
     const version = Math.min(hello.versions.max, protocolVersions.max);
     if (version < hello.versions.min || version < protocolVersions.min) {
-      const { min, max } = hello.versions;
-      throw new DsmError("UNSUPPORTED_VERSION", `protocol versions ${min} to ${max} are unknown`, {
-        remedy: `this side speaks ${protocolVersions.min} to ${protocolVersions.max}`,
-      });
+      const why = `this ${role} server speaks protocol ${shown(protocolVersions)}`;
+      throw unsupported(`${why}, and the ${hello.role} that asks ${shown(hello.versions)}`);
     }
     const terms = { version, features: [...protocolFeatures], role, nonce };
     const said = transcript(hello, terms);
@@ -147,11 +148,8 @@ export class AskerHandshake {
     const said = transcript(this.#hello, challenge);
     const { min, max } = this.#hello.versions;
     if (challenge.version < min || challenge.version > max) {
-      throw new DsmError(
-        "UNSUPPORTED_VERSION",
-        `the server chose protocol version ${challenge.version}`,
-        { remedy: `this side speaks ${min} to ${max}` },
-      );
+      const why = `the ${challenge.role} server chose protocol version ${challenge.version}`;
+      throw unsupported(`${why}, and this side speaks ${shown(this.#hello.versions)}`);
     }
     if (!sameProof(challenge.proof, this.#secret.prove("server proof", said))) {
       throw wrongSecret("the server");
@@ -211,6 +209,15 @@ function bodyOf<T>(frame: Frame, kind: Frame["kind"], schema: z.ZodType<T>): T {
   throw new DsmError("BAD_FRAME", `the ${kind} frame is malformed`, {
     cause: parsed.error,
   });
+}
+
+function shown({ min, max }: Hello["versions"]): string {
+  return min === max ? `version ${min}` : `versions ${min} to ${max}`;
+}
+
+function unsupported(why: string): DsmError {
+  const remedy = "bring the side with the older dsm up to date: see `dsm --version` on both";
+  return new DsmError("UNSUPPORTED_VERSION", why, { remedy });
 }
 
 function wrongSecret(who: string): DsmError {

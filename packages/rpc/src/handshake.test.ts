@@ -111,15 +111,15 @@ test("a request in one piece with the proof is answered", async () => {
   expect(kinds).toEqual(["welcome", "response"]);
 });
 
-test("versions that do not meet are refused with what this side speaks", async () => {
+test("versions that do not meet are refused with what both sides speak", async () => {
   const { server, calls } = guarded();
   await using _ = server;
   await using peer = await RawPeer.connect(server.endpoint);
   await peer.write(hello({ ...goodHello, versions: { min: 7, max: 9 } }));
   expect((await peer.nextFrame("refusal")).body).toEqual({
     code: "UNSUPPORTED_VERSION",
-    message: "protocol versions 7 to 9 are unknown",
-    remedy: "this side speaks 1 to 1",
+    message: "this id server speaks protocol version 1, and the storage that asks versions 7 to 9",
+    remedy: "bring the side with the older dsm up to date: see `dsm --version` on both",
   });
   await peer.untilClosed();
   expect(calls.count).toBe(0);

@@ -15,6 +15,11 @@ export function errorBytes(error: DsmError, type: number, requestId: number): Bu
   }
 }
 
+export function draining(): DsmError {
+  const remedy = "ask another server";
+  return new DsmError("DRAINING", "this server is shutting down", { remedy });
+}
+
 /** What the asker learns of a fault of ours: nothing of the inside. */
 export function internalError(role: Role): DsmError {
   return new DsmError("INTERNAL", `the ${role} server failed on this request`, {

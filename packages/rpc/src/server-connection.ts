@@ -13,7 +13,7 @@ import type { Socket } from "bun";
 import { formatEndpoint } from "./endpoint.ts";
 import type { Dispatch, RpcContext } from "./handlers.ts";
 import { Outbox } from "./outbox.ts";
-import { errorBytes, internalError, isThenable } from "./reply.ts";
+import { draining, errorBytes, internalError, isThenable } from "./reply.ts";
 
 export type ServerSocket = Socket<ServerConnection>;
 
@@ -151,9 +151,7 @@ export class ServerConnection {
       throw new DsmError("BAD_FRAME", `expected a request frame and got ${frame.kind}`);
     }
     if (this.#draining) {
-      const remedy = "ask another server";
-      const error = new DsmError("DRAINING", "this server is shutting down", { remedy });
-      this.#sendError(error, frame.type, frame.requestId);
+      this.#sendError(draining(), frame.type, frame.requestId);
       return;
     }
     try {

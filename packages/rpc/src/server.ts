@@ -1,6 +1,14 @@
-import { type ClusterSecret, DsmError, limits, type Role, systemErrorCode } from "@dsm/protocol";
+import {
+  type ClusterSecret,
+  DsmError,
+  limits,
+  messages,
+  type Role,
+  systemErrorCode,
+} from "@dsm/protocol";
 import { formatEndpoint } from "./endpoint.ts";
-import { createDispatch, type RpcHandlers } from "./handlers.ts";
+import { createDispatch, type Dispatch, type RpcHandlers } from "./handlers.ts";
+import { draining } from "./reply.ts";
 import { ServerConnection } from "./server-connection.ts";
 
 export interface RpcServerOptions {
@@ -15,6 +23,8 @@ export interface RpcServerOptions {
   readonly connectionsMax?: number;
   /** A stranger who has not proved the secret by then is cut off. */
   readonly handshakeTimeoutMs?: number;
+  /** From the begin of a drain until the port closes, while pings fail; none unless given. */
+  readonly drainDelayMs?: number | undefined;
 }
 
 export interface RpcServer extends AsyncDisposable {
@@ -24,7 +34,10 @@ export interface RpcServer extends AsyncDisposable {
   readonly endpoint: string;
   /** How many connections are open right now. */
   readonly connections: number;
-  /** Accepts no one any more, answers what is in flight, the rest with DRAINING, and closes. */
+  /**
+   * Answers pings with DRAINING for `drainDelayMs`, so that who checks it turns to another. Then
+   * it accepts no one any more, answers what is in flight, the rest with DRAINING, and closes.
+   */
   drain(): Promise<void>;
   /** Cuts everything at once, as if the process had died. */
   kill(): void;
@@ -36,14 +49,19 @@ export interface RpcServer extends AsyncDisposable {
  */
 export function serveRpc(options: RpcServerOptions): RpcServer {
   const connections = new Set<ServerConnection>();
-  const listener = listen(options, connections);
+  const leaving = { isSaid: false };
+  const listener = listen(options, connections, leaving);
   const { hostname, port } = listener;
   let drained: Promise<void> | undefined;
+  const leave = async () => {
+    leaving.isSaid = true;
+    if (options.drainDelayMs !== undefined) await Bun.sleep(options.drainDelayMs);
+  };
   const kill = () => {
     for (const connection of connections) connection.kill();
     listener.stop(true);
   };
-  const drain = () => (drained ??= drainAll(listener, connections, kill));
+  const drain = () => (drained ??= leave().then(() => drainAll(listener, connections, kill)));
   const endpoint = formatEndpoint(hostname, port);
   return {
     hostname,
@@ -60,16 +78,24 @@ export function serveRpc(options: RpcServerOptions): RpcServer {
 
 type Listener = Bun.TCPSocketListener<ServerConnection>;
 
-function listen(options: RpcServerOptions, connections: Set<ServerConnection>): Listener {
+function listen(
+  options: RpcServerOptions,
+  connections: Set<ServerConnection>,
+  leaving: { readonly isSaid: boolean },
+): Listener {
   const { role, secret, handlers, onFault = () => {} } = options;
   const { connectionsMax = limits.connectionsPerServerMax } = options;
   const { handshakeTimeoutMs = limits.handshakeTimeoutMs } = options;
+  const dispatch = createDispatch(role, handlers);
   const rules = {
     role,
     secret,
     onFault,
     handshakeTimeoutMs,
-    dispatch: createDispatch(role, handlers),
+    dispatch: (...[frame, context]: Parameters<Dispatch>) => {
+      if (leaving.isSaid && frame.type === messages.ping.type) throw draining();
+      return dispatch(frame, context);
+    },
   };
   try {
     return Bun.listen<ServerConnection>({

@@ -30,14 +30,17 @@ export interface TrackerCoreOptions {
 export interface TrackerOptions extends TrackerCoreOptions {
   readonly hostname: string;
   readonly port: number;
+  /** How long whoever pings it has to turn to another one before it stops; none unless given. */
+  readonly drainDelayMs?: number;
 }
 
 /** Starts a tracker. Its memory is empty at first and complete after one heartbeat interval. */
 export function startTracker(options: TrackerOptions): RpcServer {
-  const { hostname, port, secret, log } = options;
+  const { hostname, port, secret, log, drainDelayMs } = options;
   return serveRpc({
     hostname,
     port,
+    drainDelayMs,
     secret,
     role: "tracker",
     handlers: trackerHandlers(options),
