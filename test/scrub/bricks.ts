@@ -1,4 +1,4 @@
-import { cp, open, readFile } from "node:fs/promises";
+import { cp, mkdir, open, readFile, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { bytesSource, type DsmClient } from "@dsm/client";
 import { type Cluster, type ClusterOptions, startCluster } from "@dsm/cluster";
@@ -110,6 +110,9 @@ export class Bricks implements AsyncDisposable {
   }
 
   async copyFiles(brick: number): Promise<void> {
+    // Members look for each other's parts there: as they see it, the bricks are one file system.
+    await mkdir(this.rootOf(brick));
+    await symlink(join(this.rootOf(1), "journal"), join(this.rootOf(brick), "journal"));
     for (const folder of ["blobs", "pieces", "dsm-group.json"]) {
       const from = join(this.rootOf(1), folder);
       await cp(from, join(this.rootOf(brick), folder), { recursive: true }).catch(

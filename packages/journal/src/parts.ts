@@ -33,6 +33,19 @@ export async function journalParts(root: string, storageId?: string): Promise<Jo
   return parts;
 }
 
+/**
+ * Whether a life of a storage has left a part in this folder: each makes its first one before it
+ * joins, so whoever sees it shares the file system.
+ * @throws DsmError STORAGE_FAILED when the folder cannot be read
+ */
+export async function hasLife(
+  root: string,
+  { storageId, incarnation }: { readonly storageId: string; readonly incarnation: string },
+): Promise<boolean> {
+  const names = await namesIn(join(root, "journal", storageId));
+  return names.some((name) => name.replace(/-\d+\.log$/, "").endsWith(`-${incarnation}`));
+}
+
 /** In order; none where there is no such folder, or a file in its place. */
 async function namesIn(folder: string): Promise<string[]> {
   try {

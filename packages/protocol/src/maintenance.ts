@@ -8,7 +8,7 @@ import { type ClusterSecret, sameProof } from "./secret.ts";
  * these, and ends with `done` or `error`; an answer that ends otherwise was cut. The work stops
  * when the one who asked for it leaves.
  */
-export const maintenanceJobs = ["fsck", "scrub"] as const;
+export const maintenanceJobs = ["fsck", "scrub", "root"] as const;
 export type MaintenanceJob = (typeof maintenanceJobs)[number];
 
 export const maintenanceLineSchema = z.union([

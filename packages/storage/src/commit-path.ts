@@ -77,6 +77,7 @@ export class CommitPath implements AsyncDisposable {
       log,
       onChange: onHealth,
       assertMounted,
+      alsoTry: () => journal.append([]),
     });
     this.#settler = new Settler({
       journal,

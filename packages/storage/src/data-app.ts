@@ -9,6 +9,7 @@ import {
   respond,
   type Route,
   type ServingPolicy,
+  type StopNotice,
 } from "@dsm/delivery";
 import {
   DsmError,
@@ -44,6 +45,7 @@ export interface DataAppOptions extends TrashAppOptions {
   readonly marks: Pick<DamageMarks, "current">;
   readonly watched: Pick<WatchedFiles, "assertReadable">;
   readonly mount: Pick<RootWatch, "assertThere" | "look">;
+  readonly stopping: Pick<StopNotice, "isGiven">;
   readonly current: (user: string, fileId: string) => Promise<FileInfo | undefined>;
 }
 
@@ -80,7 +82,11 @@ interface Env {
 export function dataApp(options: DataAppOptions, side: Side): Hono<Env> {
   const app = new Hono<Env>();
   const routeOf = dataRoutesOf(side);
-  app.get("/healthz", (c) => c.json({ status: "ok" }));
+  app.get("/healthz", (c) => {
+    // Gateways redirect nobody to where this is not 200.
+    if (options.stopping.isGiven) return c.json({ status: "stopping" }, 503);
+    return c.json({ status: "ok" });
+  });
   app.on(["GET", "HEAD"], "/media/*", (c) => read(options, c.req.raw, c.env));
   if (side === "inside") {
     app.put("/media/*", (c) => put(options, c.req.raw, c.env));

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { type Catalog, migrateCatalog, openCatalog } from "@dsm/catalog";
-import { servingPolicy } from "@dsm/delivery";
+import { servingPolicy, StopNotice } from "@dsm/delivery";
 import { silentLog } from "@dsm/log";
 import {
   blobIdFromNumber,
@@ -48,8 +48,8 @@ async function openPorts(
     Promise.resolve({ first: blobIdFromNumber((next += count) - count), count });
   const ids = new IdLease({ lease }, 16);
   await claimGroupRoot({ root, group: "g1", catalog });
-  const onGone = () => {};
-  const mount = stack.use(await RootWatch.open({ root, group: "g1", log: silentLog, onGone }));
+  const place = { root, group: "g1", log: silentLog, apart: () => undefined };
+  const mount = stack.use(await RootWatch.open({ ...place, onGone: () => {} }));
   const sync = stack.use(await openGroupSync(root, "auto", silentLog));
   const committer = new Committer({ journal, catalog, sync });
   const commits = new FileCommits({ catalog, committer });
@@ -73,6 +73,7 @@ async function openPorts(
       metrics: new StorageMetrics(() => 0),
       metricsKey: "the-metrics-key",
       mount,
+      stopping: new StopNotice({}),
       marks: new DamageMarks({ group: "g1", catalog, log: silentLog }),
       watched: new WatchedFiles({ catalog, trashGraceMs: 0 }),
       current: async (user, fileId) => (await catalog.current(user, fileId))?.file,

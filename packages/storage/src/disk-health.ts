@@ -10,6 +10,8 @@ interface DiskHealthOptions {
   readonly log: Log;
   /** Looks whether the file system is there: a bare folder would take the probe. */
   readonly assertMounted?: () => Promise<void>;
+  /** What else has to take writes: a file that was open may be lost with the mount below it. */
+  readonly alsoTry?: () => Promise<void>;
   /** Told of every change, so that trackers hear of it at once. */
   readonly onChange?: () => void;
 }
@@ -106,5 +108,6 @@ export class DiskHealth implements AsyncDisposable {
     } finally {
       await rm(this.#probePath, { force: true });
     }
+    await this.#options.alsoTry?.();
   }
 }

@@ -2,6 +2,8 @@ export { Beats, type BeatsOptions } from "./beats.ts";
 export { findingKinds, type FindingKind } from "./fsck/finding.ts";
 export { IdLease, type LeaseSource } from "./id-lease.ts";
 export { decodeRecord, encodeRecord, type JournalRecord } from "@dsm/journal";
+export { askRoot } from "./peers/ask-root.ts";
+export type { RootSeen } from "./peers/root-job.ts";
 export { startStorage } from "./start-storage.ts";
 export type { Storage } from "./storage.ts";
 export type { StorageOptions } from "./storage-options.ts";

@@ -26,8 +26,8 @@ interface MaintenanceOptions {
   readonly onFault: (error: DsmError) => void;
 }
 
-/** A scrub is only watched here, and watching disturbs nobody. */
-const severalAtOnce: ReadonlySet<MaintenanceJob> = new Set(["scrub"]);
+/** A scrub is only watched here, and neither that nor a look at the root disturbs anybody. */
+const severalAtOnce: ReadonlySet<MaintenanceJob> = new Set(["scrub", "root"]);
 const watchersMax = 64;
 
 /**

@@ -6,6 +6,8 @@ interface RootWatchOptions {
   readonly root: string;
   readonly group: string;
   readonly log: Log;
+  /** Why this file system is not the one of the other members; undefined when it is. */
+  readonly apart: () => string | undefined;
   /** Told each time that a look finds the file system gone. */
   readonly onGone: (why: DsmError) => void;
 }
@@ -48,8 +50,10 @@ export class RootWatch implements Disposable {
     const was = this.#gone;
     this.#gone = why === undefined ? undefined : goneFrom(this.#options, why);
     const { log, root } = this.#options;
-    if (was !== undefined && why === undefined) log.info({ root }, "root: mounted again");
-    if (was === undefined && why !== undefined) log.error({ root, why }, "root: not mounted");
+    if (was !== undefined && why === undefined)
+      log.info({ root }, "root: the group's file system is there again");
+    if (was === undefined && why !== undefined)
+      log.error({ root, why }, "root: the group's file system is not there");
     this.assertThere();
   }
 
@@ -65,7 +69,8 @@ export class RootWatch implements Disposable {
       const mark = await Promise.race([this.#looking, late]);
       if (mark === "late") return `it does not answer for ${limits.rootHangMs} ms`;
       if (mark === undefined) return "its marker is gone, as when nothing is mounted there";
-      return mark.id === this.#mark.id ? undefined : "another file system is mounted there";
+      if (mark.id !== this.#mark.id) return "another file system is mounted there";
+      return this.#options.apart();
     } catch (thrown) {
       const { message, cause } = DsmError.from(thrown, "reading the marker");
       return cause instanceof Error ? cause.message : message;
@@ -78,6 +83,6 @@ export class RootWatch implements Disposable {
 function goneFrom({ root, group }: RootWatchOptions, why: string): DsmError {
   const what = `the file system of group ${group} is not there at ${root}: ${why}`;
   return new DsmError("STORAGE_FAILED", what, {
-    remedy: "mount it again; the storage goes on by itself then",
+    remedy: "mount it there; the storage goes on by itself then",
   });
 }

@@ -1,6 +1,8 @@
+import type { DsmError } from "@dsm/protocol";
 import { openDurableParts } from "./commit-path.ts";
 import { assertReachable } from "./data-ports.ts";
 import { claimGroupRoot } from "./group-root.ts";
+import { PeerWatch } from "./peers/peer-watch.ts";
 import { RootWatch } from "./root-watch.ts";
 import { SpaceWatch } from "./space.ts";
 import type { StorageOptions } from "./storage-options.ts";
@@ -15,11 +17,13 @@ export async function startStorage(options: StorageOptions): Promise<Storage> {
   await using cleanup = new AsyncDisposableStack();
   const durable = cleanup.use(await openDurableParts(options, incarnation));
   const space = cleanup.use(await SpaceWatch.open(options.root, options.log));
-  const mount = cleanup.use(
-    await RootWatch.open({ ...options, onGone: (why) => storage.noteFault(why) }),
-  );
-  const storage: Storage = new Storage(options, incarnation, { durable, space, mount });
+  const peers = cleanup.use(new PeerWatch({ ...options, incarnation }));
+  await peers.assertTogether();
+  const onGone = (why: DsmError) => storage.noteFault(why);
+  const mount = cleanup.use(await RootWatch.open({ ...options, apart: () => peers.apart, onGone }));
+  const storage: Storage = new Storage(options, incarnation, { durable, space, mount, peers });
   await storage.open();
+  peers.start();
   cleanup.move();
   return storage;
 }

@@ -1,12 +1,13 @@
 import type { Catalog } from "@dsm/catalog";
-import type { PolicyOptions } from "@dsm/delivery";
+import type { PolicyOptions, StopNoticeOptions } from "@dsm/delivery";
 import type { ClusterSecret } from "@dsm/protocol";
 import type { FileListener } from "./committer.ts";
 import type { DataPortsOptions } from "./data-ports.ts";
 import type { ScrubTerms } from "./scrub/scrub-service.ts";
 import type { SyncMode } from "./sync/open-group-sync.ts";
 
-export interface StorageOptions extends PolicyOptions, DataPortsOptions, Partial<ScrubTerms> {
+export interface StorageOptions
+  extends PolicyOptions, StopNoticeOptions, DataPortsOptions, Partial<ScrubTerms> {
   readonly id: string;
   readonly group: string;
   /** Where the group file system is mounted. */

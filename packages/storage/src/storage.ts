@@ -1,5 +1,5 @@
 import { systemClock } from "@dsm/clock";
-import { servingPolicy } from "@dsm/delivery";
+import { servingPolicy, StopNotice } from "@dsm/delivery";
 import { limits, softwareVersion, type StorageState } from "@dsm/protocol";
 import { RpcPool } from "@dsm/rpc";
 import { assertTakesWrites } from "./admission.ts";
@@ -15,6 +15,8 @@ import { StorageMetrics } from "./metrics.ts";
 import { MoveService } from "./move/move-service.ts";
 import { Reaper } from "./reaper.ts";
 import { ScrubService } from "./scrub/scrub-service.ts";
+import type { PeerWatch } from "./peers/peer-watch.ts";
+import { rootJob } from "./peers/root-job.ts";
 import type { RootWatch } from "./root-watch.ts";
 import { GroupLease } from "./group-lease.ts";
 import type { SpaceWatch } from "./space.ts";
@@ -30,6 +32,7 @@ interface OpenedRoot {
   readonly durable: DurableParts;
   readonly space: SpaceWatch;
   readonly mount: RootWatch;
+  readonly peers: PeerWatch;
 }
 
 export class Storage implements AsyncDisposable {
@@ -39,12 +42,12 @@ export class Storage implements AsyncDisposable {
   readonly #incarnation: string;
   readonly #idServers: RpcPool;
   readonly #writes: FileWrites;
-  readonly #space: SpaceWatch;
-  readonly #mount: RootWatch;
+  readonly #opened: OpenedRoot;
   readonly #commits: CommitPath;
   readonly #maintenance: Maintenance;
   readonly #scrub: ScrubService;
   readonly #metrics: StorageMetrics;
+  readonly #stopping: StopNotice;
   #draining = false;
   #ports!: DataPorts;
   #beats!: Beats;
@@ -54,19 +57,19 @@ export class Storage implements AsyncDisposable {
   readonly #watched: WatchedFiles;
 
   /** Use startStorage. */
-  constructor(options: StorageOptions, incarnation: string, { durable, space, mount }: OpenedRoot) {
-    const assertMounted = () => mount.look();
+  constructor(options: StorageOptions, incarnation: string, opened: OpenedRoot) {
+    const assertMounted = () => opened.mount.look();
     this.id = options.id;
     this.group = options.group;
     this.#options = options;
+    this.#stopping = new StopNotice(options);
     this.#incarnation = incarnation;
-    this.#space = space;
-    this.#mount = mount;
-    const { group, catalog, secret, leaseIds } = options;
+    this.#opened = opened;
+    const { group, catalog, secret, leaseIds, root, sync } = options;
     this.#commits = new CommitPath({
       ...options,
       incarnation,
-      durable,
+      durable: opened.durable,
       assertMounted,
       onChanged: (user, fileId) => {
         this.forget(user, fileId);
@@ -100,6 +103,7 @@ export class Storage implements AsyncDisposable {
       jobs: {
         fsck: (params, signal) => fsck(this.#upkeep, params, signal),
         scrub: (params, signal) => this.#scrub.job(params, signal),
+        root: (params) => rootJob({ root, sync, assertMounted }, params),
       },
       onFault: (err) => options.log.warn({ err }, "maintenance: a job failed"),
     });
@@ -172,7 +176,7 @@ export class Storage implements AsyncDisposable {
 
   /** Where space runs short, nothing is more urgent than to free some. */
   get #othersNeedTheDisk(): boolean {
-    const isShort = this.#space.now.freeBytes < 2 * this.#options.reserveBytes;
+    const isShort = this.#opened.space.now.freeBytes < 2 * this.#options.reserveBytes;
     return !isShort && this.activeRequests > limits.reapBusyRequests;
   }
 
@@ -195,7 +199,8 @@ export class Storage implements AsyncDisposable {
       metrics: this.#metrics,
       metricsKey: this.#options.metricsKey,
       marks: this.#scrub.marks,
-      mount: this.#mount,
+      mount: this.#opened.mount,
+      stopping: this.#stopping,
       watched: this.#watched,
       current: async (user, fileId) => (await catalog.current(user, fileId))?.file,
       trash: this.#trash,
@@ -234,10 +239,10 @@ export class Storage implements AsyncDisposable {
     await this.#beats.beatNow();
   }
 
-  /** Stops in order: named no longer, requests under way end, then everything is closed. */
+  /** Stops in order: named no longer, then asked no longer, what is under way ends, all closes. */
   async drain(): Promise<void> {
+    await Promise.all([this.#beats.leave(), this.#stopping.give()]);
     this.#draining = true;
-    await this.#beats.leave();
     this.#maintenance.stop();
     await Promise.all([this.#mover[Symbol.asyncDispose](), this.#ports.drain(drainTimeoutMs)]);
     // What lost to other writers may still have to be closed in the journal.
@@ -262,13 +267,13 @@ export class Storage implements AsyncDisposable {
     await this.#mover[Symbol.asyncDispose]();
     await this.#reaper[Symbol.asyncDispose]();
     this.#idServers.close();
-    this.#space[Symbol.dispose]();
-    this.#mount[Symbol.dispose]();
+    const { space, mount, peers } = this.#opened;
+    for (const watch of [space, mount, peers]) watch[Symbol.dispose]();
     await this.#commits[Symbol.asyncDispose]();
   }
 
   async #state(): Promise<StorageState> {
-    const { freeBytes, totalBytes } = await this.#space.soon();
+    const { freeBytes, totalBytes } = await this.#opened.space.soon();
     const { heldUp } = this.#mover;
     return {
       storageId: this.id,
@@ -288,7 +293,7 @@ export class Storage implements AsyncDisposable {
   }
 
   #admitWrite(announcedBytes?: number): void {
-    const { freeBytes } = this.#space.now;
+    const { freeBytes } = this.#opened.space.now;
     const state = { ...this.#options, draining: this.#draining, freeBytes };
     assertTakesWrites({ ...state, health: this.#commits.health }, announcedBytes);
   }

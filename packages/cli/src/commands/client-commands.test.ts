@@ -160,7 +160,7 @@ test("Ctrl-C in an upload exits with 130 and leaves nothing visible", async () =
 test("status shows trackers and storages, and drain shows in it", async () => {
   const { out } = await run("status");
   expect(out).toContain(cluster.trackerEndpoints[0] ?? "no tracker");
-  expect(out).toMatch(/g1 +g1-s1 +online/);
+  expect(out).toMatch(/g1 +g1-s1 +online +\d+ \S+ +\d+\.\d+\.\d+ /);
   expect((await run("storage drain g1-s2")).exit).toBe(0);
   await until("the storage drains", async () => / draining /.test((await run("status")).out));
   expect((await run("storage drain g1-s2 --undo")).exit).toBe(0);

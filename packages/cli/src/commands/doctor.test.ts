@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { bytesSource } from "@dsm/client";
 import { type Cluster, startCluster } from "@dsm/cluster";
 import { clusterSecret, limits, type StorageState } from "@dsm/protocol";
 import { RpcClient, serveRpc } from "@dsm/rpc";
@@ -23,6 +24,22 @@ beforeAll(async () => {
   };
 });
 afterAll(() => stack.disposeAsync());
+
+/** What a storage says that is not where it claims to be; only the first tracker hears it. */
+const ghost: StorageState = {
+  storageId: "ghost",
+  group: "g9",
+  dataUrl: "http://127.0.0.1:1",
+  publicUrl: "http://127.0.0.1:1",
+  freeBytes: 1,
+  totalBytes: 1_000,
+  full: true,
+  failing: true,
+  activeRequests: 0,
+  draining: true,
+  incarnation: Bun.randomUUIDv7(),
+  softwareVersion: "0.0.9",
+};
 
 interface Told {
   readonly level: string;
@@ -51,10 +68,74 @@ test("of a healthy cluster nothing bad is said", async () => {
     `ID server ${cluster.ids[0]!.endpoint}`,
     "storage g1-s1 of group g1",
     "storage g1-s2 of group g1",
+    "group g1",
     `catalog ${env["DSM_CATALOG"]}`,
     `gateway ${cluster.http}`,
   ]) {
     expect(well).toContain(object);
+  }
+});
+
+test("a piece of a file comes through the gateway; what cannot be read so is told", async () => {
+  await using client = cluster.client();
+  const put = (fileId: string, sizeBytes: number) =>
+    client.upload({ user: "ann", fileId, source: bytesSource(new Uint8Array(sizeBytes)) });
+  await put("film", 5_000_000);
+  await put("nothing", 0);
+  // It has no Range: what stands before a gateway may lose it.
+  await using front = Bun.serve({ port: 0, fetch: () => new Response("x".repeat(5_000_000)) });
+  const media = ["film", "nothing", "none"].map((id) => `${cluster.http}/media/ann/${id}`);
+  const urls = [...media, `${front.url.href}film?sig=secret`, "http://127.0.0.1:1/film"];
+  const { exit, findings } = await examine({}, ["--media", urls.join(",")]);
+  expect(exit).toBe(1);
+  const said = findings.filter(({ check }) => check === "media");
+  const at = (url: string) => said.find(({ object }) => object === `media ${url}`);
+  expect(at(urls[0]!)).toMatchObject({
+    level: "ok",
+    what: expect.stringMatching(/^a piece of it comes in /),
+  });
+  expect(at(urls[1]!)).toMatchObject({ level: "skipped", what: expect.stringContaining("empty") });
+  expect(at(urls[2]!)).toMatchObject({ level: "error", what: "it answers 404" });
+  expect(at(`${front.url.href}film`)).toMatchObject({
+    level: "error",
+    what: "a Range is answered with the whole file: players cannot seek",
+  });
+  expect(at(urls[4]!)).toMatchObject({ level: "error" });
+  expect(JSON.stringify(said)).not.toContain("secret");
+});
+
+test("a member of the group that the others do not see has another file system", async () => {
+  const secret = clusterSecret(cluster.secret);
+  const clients = cluster.trackerEndpoints.map(
+    (tracker) => new RpcClient({ endpoint: tracker, role: "storage", secret }),
+  );
+  // As a storage does that proves nothing, at an address where an honest one answers.
+  const { dataUrl } = cluster.storages[0]!.running;
+  const incarnation = Bun.randomUUIDv7();
+  const alien = { ...ghost, storageId: "alien", group: "g1", dataUrl, publicUrl: dataUrl };
+  const state = { ...alien, incarnation, full: true, failing: false, draining: false };
+  const say = (name: "join" | "heartbeat") =>
+    Promise.all(clients.map((client) => client.call(name, state)));
+  await say("join");
+  const beating = setInterval(() => void say("heartbeat"), 50);
+  try {
+    const { exit, bad } = await examine();
+    expect(exit).toBe(1);
+    const apart = bad.filter(({ check }) => check === "groups");
+    expect(apart.map(({ level, object }) => `${level} ${object}`)).toEqual([
+      "error group g1",
+      "error group g1",
+      "error group g1",
+    ]);
+    expect(apart.map(({ what }) => what.split(":")[0])).toContain(
+      "storages g1-s2 and alien have different file systems",
+    );
+  } finally {
+    clearInterval(beating);
+    const leave = { storageId: "alien", incarnation };
+    await Promise.all(clients.map((client) => client.call("leave", leave)));
+    for (const client of clients) client.close();
+    expect((await dsm(["storage", "remove", "alien"], { env })).exit).toBe(0);
   }
 });
 
@@ -101,22 +182,6 @@ test("a clock that is wrong is told with how far it is off", async () => {
     }),
   ]);
 });
-
-/** What a storage says that is not where it claims to be; only the first tracker hears it. */
-const ghost: StorageState = {
-  storageId: "ghost",
-  group: "g9",
-  dataUrl: "http://127.0.0.1:1",
-  publicUrl: "http://127.0.0.1:1",
-  freeBytes: 1,
-  totalBytes: 1_000,
-  full: true,
-  failing: true,
-  activeRequests: 0,
-  draining: true,
-  incarnation: Bun.randomUUIDv7(),
-  softwareVersion: "0.0.9",
-};
 
 test("a storage at a dead address, full, failing, draining, of an old version", async () => {
   const secret = clusterSecret(cluster.secret);

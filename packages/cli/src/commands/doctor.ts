@@ -30,6 +30,11 @@ export const doctor = command({
       valueHint: "URL,…",
       description: "Gateways to ask as well, by their own or by a virtual address.",
     },
+    media: {
+      type: "string",
+      valueHint: "URL,…",
+      description: "Files as players get them, from dsm url: a piece of each is read.",
+    },
     ...clusterArgs,
   },
   async run({ args, json, signal }) {

@@ -77,6 +77,7 @@ function toLines({ trackers, view }: Seen): string[] {
   const trackerRows = trackers.map(({ endpoint, response, error }) => [
     endpoint,
     response === undefined ? "offline" : "online",
+    response?.softwareVersion ?? "",
     response === undefined
       ? (error?.message ?? "")
       : `for ${spanText(nowMs - response.startedAtMs)}`,
@@ -88,16 +89,18 @@ function toLines({ trackers, view }: Seen): string[] {
     memberRows.length === 0
       ? ["no storage has joined"]
       : tableLines([memberColumns, ...memberRows]);
-  return [...tableLines([["TRACKER", "STATE", ""], ...trackerRows]), "", ...members];
+  return [...tableLines([["TRACKER", "STATE", "VERSION", ""], ...trackerRows]), "", ...members];
 }
 
-const memberColumns = "GROUP,STORAGE,STATE,SINCE,FREE,OF,REQUESTS,DATA URL,PUBLIC URL".split(",");
+const memberColumns =
+  "GROUP,STORAGE,STATE,SINCE,VERSION,FREE,OF,REQUESTS,DATA URL,PUBLIC URL".split(",");
 
 function memberCells(member: Member, nowMs: number): string[] {
   const sinceMs = member.online ? member.joinedAtMs : member.lastBeatAtMs;
   return [
     stateOf(member),
     spanText(nowMs - sinceMs),
+    member.softwareVersion,
     sizeText(member.freeBytes),
     sizeText(member.totalBytes),
     String(member.activeRequests),

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { configMarkdown } from "@dsm/config";
+import { doctorMarkdown } from "./doctor-markdown.ts";
 import { protocolMarkdown } from "./protocol-markdown.ts";
 
 const docsFolder = join(import.meta.dir, "../../../../docs");
@@ -8,4 +9,5 @@ const docsFolder = join(import.meta.dir, "../../../../docs");
 export const generatedDocs = [
   { path: join(docsFolder, "PROTOCOL.md"), make: protocolMarkdown },
   { path: join(docsFolder, "CONFIG.md"), make: configMarkdown },
+  { path: join(docsFolder, "DOCTOR.md"), make: doctorMarkdown },
 ] as const;

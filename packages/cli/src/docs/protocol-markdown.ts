@@ -23,6 +23,7 @@ Commands travel as frames over TCP; bytes travel over HTTP. This page is about t
 
 ${frames()}
 ${handshake()}
+${changes()}
 ${messageList()}
 ${errors()}
 ${limitList()}`;
@@ -79,6 +80,21 @@ server → welcome    {}
 \`\`\`
 
 Each proof is HMAC-SHA256, in base64url, over all that \`hello\` and \`challenge\` said, with a key of its own per direction that is made from the secret: so it cannot be reflected, replayed or moved to other terms. Until then frames are at most ${limits.handshakeFrameMaxBytes} bytes, and all of it takes at most ${limits.handshakeTimeoutMs} ms.
+
+Of the versions that both sides speak the server takes the newest. Where there is none it answers \`UNSUPPORTED_VERSION\` with what both speak, and closes. Both sides use the features that both named.
+`;
+}
+
+function changes(): string {
+  return `## How the protocol changes
+
+Processes of two versions of dsm talk to each other while a cluster is rolled from one to the next, and clients are brought up to date later still. test/compat tries this version against kept older ones. What keeps it true:
+
+- A field is added as an optional one. Whoever does not know it leaves it aside, in requests and in responses, at any depth; whoever misses it does what was done before it existed. A field is never removed, renamed or given another meaning.
+- A message is added with a number that was never used. A server that does not know it answers \`UNKNOWN_MESSAGE\` to that request alone, and the connection goes on; the asker says so, or does without.
+- An error code is added to the table. A peer that does not know it takes it for \`INTERNAL\` and keeps its words, so it never stands where an older peer must act on the code.
+- What must not be done with a peer that does not know it (a new value of an enumeration, a field that may not be left aside, another road for bytes, a new condition in a capability, which is refused by whoever does not know it) is a feature: a name in \`protocolFeatures\`, and done only where the session has it.
+- What features cannot tell, as a change of the handshake's own messages or a new role, is a new protocol version: \`protocolVersions.max\` is raised, and \`min\` stays for as long as the version before may be in use anywhere.
 `;
 }
 

@@ -25,6 +25,7 @@ describe.skipIf(missing !== undefined)("the catalog on MariaDB", () => {
       idServers: ["a:1", "b:1", "c:1"],
       catalogUrl,
       gateways: [],
+      media: [],
       storage: "none",
     };
     return checkCatalog(nothing);

@@ -11,7 +11,8 @@ export async function checkCatalog(subject: Subject): Promise<Seen[]> {
   }
   try {
     const servers = await examineCatalog(catalogUrl);
-    return servers.flatMap((server) => seenOf(server, processesOf(subject)));
+    const terms = { processes: processesOf(subject), named: servers.length };
+    return servers.flatMap((server) => seenOf(server, terms));
   } catch (thrown) {
     const { message, remedy } = DsmError.from(thrown, "opening the catalog");
     return [error("catalog", message, remedy ?? "look at the log of the SQL server")];
@@ -25,7 +26,14 @@ function processesOf({ trackers, idServers }: Subject): number {
   return trackers.length + Math.max(1, idServers.length) + storages;
 }
 
-function seenOf({ shown, fault, settings }: CatalogServer, processes: number): Seen[] {
+interface Terms {
+  /** Of dsm, which have connections to each server. */
+  readonly processes: number;
+  /** Servers in the URL. */
+  readonly named: number;
+}
+
+function seenOf({ shown, fault, settings }: CatalogServer, terms: Terms): Seen[] {
   const object = `catalog ${shown}`;
   if (fault !== undefined) {
     return [error(object, fault.message, fault.remedy ?? "look at the log of the SQL server")];
@@ -34,8 +42,8 @@ function seenOf({ shown, fault, settings }: CatalogServer, processes: number): S
   if (settings === undefined) return [ok(object, "reachable and migrated")];
   const notes = [
     ...durability(object, settings),
-    ...sizes(object, settings, processes),
-    ...galera(object, settings),
+    ...sizes(object, settings, terms),
+    ...galera(object, settings, terms),
   ];
   return notes.length > 0 ? notes : [ok(object, "reachable, migrated, durable")];
 }
@@ -68,7 +76,7 @@ function durability(object: string, settings: Settings): Seen[] {
 /** Rows of a batch of commits, and of a restore, go in one packet. */
 const packetMinBytes = 4 * 1024 * 1024;
 
-function sizes(object: string, settings: Settings, processes: number): Seen[] {
+function sizes(object: string, settings: Settings, { processes }: Terms): Seen[] {
   const found: Seen[] = [];
   const packetBytes = Number(settings.get("max_allowed_packet") ?? packetMinBytes);
   if (packetBytes < packetMinBytes) {
@@ -84,18 +92,29 @@ function sizes(object: string, settings: Settings, processes: number): Seen[] {
   return found;
 }
 
-function galera(object: string, settings: Settings): Seen[] {
-  if (settings.get("wsrep_on") !== "ON") return [];
+function galera(object: string, settings: Settings, { named }: Terms): Seen[] {
+  if (settings.get("wsrep_on") !== "ON") {
+    if (named === 1) return [];
+    const what =
+      "it is one of several in the URL, and no node of a Galera cluster (wsrep_on is not ON)";
+    const how = "name servers that keep one database, as deploy/galera sets them up, or only one";
+    return [error(object, what, how)];
+  }
   const status = settings.get("wsrep_cluster_status");
   const state = settings.get("wsrep_local_state_comment");
   const size = Number(settings.get("wsrep_cluster_size"));
   if (status !== "Primary") {
     const how =
-      "bring the other nodes back; if they are lost for good, see the recovery of a quorum in docs/OPERATIONS.md";
+      "bring the other nodes back; if they are lost for good, see Galera in docs/OPERATIONS.md";
     return [error(object, `Galera: it has no quorum (${status})`, how)];
   }
   if (state !== "Synced") {
     return [warning(object, `Galera: it is ${state}, not Synced`, "wait until it has caught up")];
+  }
+  if (size < named) {
+    const what = `Galera: its cluster has ${size} nodes, and the URL names ${named}`;
+    const how = "start those that are missing; see wsrep_cluster_address of each";
+    return [warning(object, what, how)];
   }
   if (size >= 3) return [];
   const what = `Galera: the cluster has ${size} nodes, so it survives the loss of none`;

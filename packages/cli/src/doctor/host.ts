@@ -2,12 +2,11 @@ import { readFile, statfs } from "node:fs/promises";
 import { softwareVersion, systemErrorCode } from "@dsm/protocol";
 import { sizeText } from "../table.ts";
 import { error, ok, type Seen, skipped, warning } from "./finding.ts";
+import { inodeFindings } from "./inodes.ts";
 import type { Subject } from "./subject.ts";
 
 /** A server holds a socket or two and a file for each of its readers. */
 const openFilesMin = 16_384;
-/** Of all inodes; a file takes one, and a directory one for each thousand. */
-const freeInodesShareNoted = 0.05;
 
 export async function checkHost({ storage }: Subject): Promise<Seen[]> {
   const seen = await Promise.all([openFiles(), timeSync(), dataPath(storage)]);
@@ -71,10 +70,6 @@ async function dataPath(storage: Subject["storage"]): Promise<Seen> {
     const what = `${sizeText(freeBytes)} are free, less than the reserve of ${sizeText(reserveBytes)}`;
     return error(object, what, "add space or delete files: it takes no uploads");
   }
-  // btrfs and others make inodes as they are needed, and say 0.
-  if (files > 0 && ffree / files < freeInodesShareNoted) {
-    const what = `only ${ffree} of ${files} inodes are free`;
-    return warning(object, what, "make the file system anew with more inodes, or use XFS");
-  }
-  return ok(object, `${sizeText(freeBytes)} free`);
+  const [noInodes] = inodeFindings(object, { inodes: files, freeInodes: ffree });
+  return noInodes ?? ok(object, `${sizeText(freeBytes)} free`);
 }

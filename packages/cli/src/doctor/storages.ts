@@ -2,6 +2,7 @@ import { isLoopback, isWildcard, type Member } from "@dsm/protocol";
 import { clockFindings } from "./clock.ts";
 import { error, ok, type Seen, skipped, warning } from "./finding.ts";
 import { probeHttp } from "./http-probe.ts";
+import { membersOf } from "./members.ts";
 import type { Subject } from "./subject.ts";
 import { versionFindings } from "./trackers.ts";
 import { sizeText, timeText } from "../table.ts";
@@ -32,21 +33,6 @@ async function look(member: Member, isSpread: boolean, signal: AbortSignal): Pro
   ];
   const room = `${sizeText(member.freeBytes)} of ${sizeText(member.totalBytes)} free`;
   return notes.length > 0 ? notes : [ok(object, `serves at ${member.dataUrl}, ${room}`)];
-}
-
-/** Of each storage what was heard last; undefined when no tracker answered. */
-function membersOf({ trackers }: Subject): Member[] | undefined {
-  const views = trackers.flatMap(({ status }) => (status === undefined ? [] : [status]));
-  if (views.length === 0) return undefined;
-  const newest = new Map<string, Member>();
-  for (const member of views.flatMap(({ groups }) => groups.flatMap((it) => it.members))) {
-    const other = newest.get(member.storageId);
-    const isNews = other === undefined || Number(member.online) > Number(other.online);
-    if (isNews || (member.online === other.online && member.lastBeatAtMs > other.lastBeatAtMs)) {
-      newest.set(member.storageId, member);
-    }
-  }
-  return [...newest.values()].toSorted((a, b) => (a.storageId < b.storageId ? -1 : 1));
 }
 
 function offline(object: string, { storageId, lastBeatAtMs }: Member): Seen {

@@ -20,6 +20,8 @@ export interface Subject {
   readonly idServers: readonly string[];
   readonly catalogUrl: string | undefined;
   readonly gateways: readonly string[];
+  /** Files as players get them. */
+  readonly media: readonly string[];
   /** The storage that is configured on this host, or why none is known. */
   readonly storage: Config<"storage"> | string;
 }
@@ -28,6 +30,7 @@ export interface DoctorArgs extends ClusterArgs {
   readonly catalog?: string | undefined;
   readonly "id-servers"?: string | undefined;
   readonly gateway?: string | undefined;
+  readonly media?: string | undefined;
 }
 
 /** What flags, variables and the config file name; nothing is asked yet. */
@@ -48,9 +51,14 @@ export async function namedSubject(args: DoctorArgs): Promise<Named> {
     endpoints: trackers,
     idServers: idServers ?? [],
     catalogUrl: catalog,
-    gateways: (args.gateway ?? "").split(",").filter((url) => url !== ""),
+    gateways: listOf(args.gateway),
+    media: listOf(args.media),
     storage: await storageHere(args.config),
   };
+}
+
+function listOf(flag: string | undefined): string[] {
+  return (flag ?? "").split(",").filter((url) => url !== "");
 }
 
 async function storageHere(configPath: string | undefined): Promise<Subject["storage"]> {

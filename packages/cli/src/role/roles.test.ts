@@ -30,7 +30,7 @@ test("each role runs as its own process, from file, variables and flags", async 
     `catalog = "sqlite:${dir.path}/catalog.db"\nsecret_file = "secret"\nlog_level = "error"\n` +
       `[storage]\nreserve = "0B"\n[tracker]\nheartbeat_interval = "100ms"\nmissed_beats = 1000\n`,
   );
-  const env = { DSM_CONFIG: configPath };
+  const env = { DSM_CONFIG: configPath, DSM_DRAIN_DELAY: "0s" };
   expect(await dsm(["catalog", "migrate"], { env })).toMatchObject({ exit: 0, err: "" });
   await using tracker = await start(["tracker", "--listen", "127.0.0.1:0"], env);
   await using ids = await start(["id", "--listen", "127.0.0.1:0"], env);
@@ -85,7 +85,8 @@ function isAlive(pid: number): boolean {
 }
 
 test("workers end with their supervisor, and it ends when one of them does", async () => {
-  const env = { DSM_SECRET: "s".repeat(64), DSM_TRACKERS: "127.0.0.1:1", DSM_WORKERS: "2" };
+  const cluster = { DSM_SECRET: "s".repeat(64), DSM_TRACKERS: "127.0.0.1:1" };
+  const env = { ...cluster, DSM_WORKERS: "2", DSM_DRAIN_DELAY: "0s" };
   const gateway = async () => start(["gateway", "--http", `127.0.0.1:${await freePort()}`], env);
   await using first = await gateway();
   const [worker = 0, other = 0] = await workersOf(first.child.pid);

@@ -90,6 +90,14 @@ export class FaultyFs implements AsyncDisposable {
     );
   }
 
+  /**
+   * To the process behind the mount: stopped, every use of the file system hangs until it goes on;
+   * killed, every use fails with ENOTCONN until it is unmounted.
+   */
+  signal(signal: "SIGSTOP" | "SIGCONT" | "SIGKILL"): void {
+    process.kill(this.#process.pid, signal);
+  }
+
   /** These rules, and none of those before. */
   async inject(...rules: FaultRule[]): Promise<void> {
     await this.#control({ rules, cut: false });
