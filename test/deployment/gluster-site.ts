@@ -10,6 +10,7 @@ import {
   tempDir,
   until,
 } from "@dsm/testkit";
+import { MovingAddresses } from "./moving-addresses.ts";
 import { ports, Site, type SiteShape } from "./site.ts";
 import { Traffic } from "./traffic.ts";
 
@@ -21,24 +22,31 @@ const storageHosts = ["st1", "st2", "st3"] as const;
 /** Has nothing, until it takes the place of another one. */
 const spareHost = "st4";
 const trackerHosts = ["tr1", "tr2"] as const;
+const gatewayHosts = ["gw1", "gw2"] as const;
 /** Where each host sees its own disk for bricks. */
 const bricksAt = "/mnt";
 
 /**
  * One group on three hosts with a volume of GlusterFS, as an operator prepares it: each has a
- * brick and a storage. Trackers and ID servers, a gateway and a client have hosts of their own.
+ * brick and a storage. Trackers and ID servers have two hosts, and so have gateways, whose address
+ * moves between them.
  */
 export class GlusterSite implements AsyncDisposable {
   readonly box: HostBox;
   readonly site: Site;
+  readonly addresses: MovingAddresses;
   readonly root: string;
   readonly #stack: AsyncDisposableStack;
   #users = 0;
 
-  private constructor(stack: AsyncDisposableStack, box: HostBox, site: Site, root: string) {
+  private constructor(
+    stack: AsyncDisposableStack,
+    { box, site, addresses, root }: Pick<GlusterSite, "box" | "site" | "addresses" | "root">,
+  ) {
     this.#stack = stack;
     this.box = box;
     this.site = site;
+    this.addresses = addresses;
     this.root = root;
   }
 
@@ -50,7 +58,9 @@ export class GlusterSite implements AsyncDisposable {
     await using stack = new AsyncDisposableStack();
     const dir = stack.use(await tempDir());
     const box = stack.use(
-      await HostBox.open({ hosts: [...storageHosts, spareHost, ...trackerHosts, "gw", "client"] }),
+      await HostBox.open({
+        hosts: [...storageHosts, spareHost, ...trackerHosts, ...gatewayHosts, "client"],
+      }),
     );
     const root = join(dir.path, volume);
     const hosts = storageHosts.map((name) => box.host(name));
@@ -64,12 +74,16 @@ export class GlusterSite implements AsyncDisposable {
         trackers: trackerHosts,
         ids: trackerHosts,
         storages: storageHosts.map((host) => ({ group: "g1", host, root })),
-        gateways: ["gw"],
+        gateways: gatewayHosts,
         delivery: "proxy",
         ...more,
       }),
     );
-    return new GlusterSite(stack.move(), box, site, root);
+    const { secretFile } = site;
+    const shape = { box, gateways: gatewayHosts, trackers: trackerHosts, secretFile };
+    const addresses = new MovingAddresses(shape);
+    await addresses.keep();
+    return new GlusterSite(stack.move(), { box, site, addresses, root });
   }
 
   /** A host on which something runs, by name. */
@@ -77,10 +91,10 @@ export class GlusterSite implements AsyncDisposable {
     return this.box.host(name);
   }
 
-  /** Through the gateway, for a user of its own. */
+  /** Through the address of the gateways, for a user of its own. */
   traffic(): Promise<Traffic> {
     const user = `user${this.#users++}`;
-    const http = `http://${this.host("gw").address}:${ports.gateway}`;
+    const http = `http://${MovingAddresses.gateways}:${ports.gateway}`;
     return Traffic.start(this.host("client"), { http, writeKey: this.site.writeKey, user });
   }
 
@@ -93,6 +107,7 @@ export class GlusterSite implements AsyncDisposable {
     );
     for (const host of hosts) if (isStorageHost(host.name)) await mount(host, this.root);
     for (const role of this.site.roles) if (hosts.includes(role.host)) await role.start();
+    for (const host of hosts) if (!isStorageHost(host.name)) await this.addresses.keepOn(host);
   }
 
   /** The host of a brick is lost for good: the spare host gets its brick and a storage. */
@@ -112,7 +127,7 @@ export class GlusterSite implements AsyncDisposable {
     await gluster(survivor, "peer", "detach", lost, "force");
     await mount(spare, this.root);
     await this.site.addStorage({ group: "g1", host: spareHost, root: this.root });
-    await this.site.run("gw", "storage", "remove", `g1-${lost}`);
+    await this.site.run("gw1", "storage", "remove", `g1-${lost}`);
   }
 
   /** Resolves when every brick has all that the others have. */

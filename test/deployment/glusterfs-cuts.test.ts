@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { glusterMissing, hostsMissing, until } from "@dsm/testkit";
+import { glusterMissing, hostsMissing, keepalivedMissing, until } from "@dsm/testkit";
 import { GlusterSite } from "./gluster-site.ts";
 import { through } from "./through.ts";
 
-const missing = hostsMissing ?? glusterMissing;
+const missing = hostsMissing ?? glusterMissing ?? keepalivedMissing;
 
 interface Status {
   readonly groups: ReadonlyArray<{
@@ -28,7 +28,7 @@ describe.skipIf(missing !== undefined)("a storage on GlusterFS that is cut off",
     through(await cluster.traffic(), what, happens);
 
   async function memberOf(storageId: string) {
-    const said = await cluster.site.run("gw", "status", "--json");
+    const said = await cluster.site.run("gw1", "status", "--json");
     const { groups } = JSON.parse(said) as Status;
     return groups.flatMap(({ members }) => members).find((it) => it.storageId === storageId);
   }
@@ -49,7 +49,7 @@ describe.skipIf(missing !== undefined)("a storage on GlusterFS that is cut off",
   test("from clients but not from the trackers: they are served by others", async () => {
     const { network } = cluster.box;
     const { longestReadGapMs } = await traffic("cut off from clients", () =>
-      network.cut(["st1"], ["gw", "client"]),
+      network.cut(["st1"], ["gw1", "gw2", "client"]),
     );
     expect(longestReadGapMs).toBeLessThan(5_000);
     await network.heal();

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { glusterMissing, hostsMissing, killBricks } from "@dsm/testkit";
+import { glusterMissing, hostsMissing, keepalivedMissing, killBricks } from "@dsm/testkit";
 import { GlusterSite } from "./gluster-site.ts";
 import { through } from "./through.ts";
 
-const missing = hostsMissing ?? glusterMissing;
+const missing = hostsMissing ?? glusterMissing ?? keepalivedMissing;
 
 describe.skipIf(missing !== undefined)("a group on GlusterFS, replica 3", () => {
   const stack = new AsyncDisposableStack();
@@ -34,7 +34,7 @@ describe.skipIf(missing !== undefined)("a group on GlusterFS, replica 3", () => 
     await cluster.healed();
     const [added, other] = await Promise.all([cluster.brick("st4"), cluster.brick("st2")]);
     expect([...added].toSorted()).toEqual([...other].toSorted());
-    const said = await cluster.site.run("gw", "status", "--json");
+    const said = await cluster.site.run("gw1", "status", "--json");
     expect(said).toContain("g1-st4");
     expect(said).not.toContain("g1-st1");
   }, 120_000);
@@ -47,7 +47,7 @@ describe.skipIf(missing !== undefined)("a group on GlusterFS, replica 3", () => 
       await Promise.all(names.map((name) => cluster.host(name).kill()));
       await cluster.bootAll(names);
     });
-    const said = await cluster.site.run("gw", "fsck", "--json");
+    const said = await cluster.site.run("gw1", "fsck", "--json");
     expect(JSON.parse(said)).toMatchObject({ done: { group: "g1", findings: {}, repaired: 0 } });
   }, 120_000);
 });

@@ -74,11 +74,11 @@ describe.skipIf(tools.length > 0)("what an operator installs", () => {
   test("no role makes a system call that its unit forbids", async () => {
     const { path: data } = stack.use(await tempDir());
     const trace = join(data, "calls");
+    const strace = ["strace", "--daemonize", "--follow-forks", "--summary-only", "--output", trace];
+    const where = ["--data", join(data, "dsm"), "--http", "127.0.0.1:0"];
+    const up = [binary, "up", ...where, "--demo", "--json"];
     await using cluster = await startProcess({
-      cmd: [
-        ...["strace", "--daemonize", "--follow-forks", "--summary-only", "--output", trace],
-        ...[binary, "up", "--data", join(data, "dsm"), "--http", "127.0.0.1:0", "--demo", "--json"],
-      ],
+      cmd: strace.concat(up),
       ready: /"http":"(http:[^"]+)"/,
     });
     const url = `${cluster.readyMatch?.[1]}/media/ann/f`;
