@@ -126,6 +126,8 @@ export class ChaosCluster implements AsyncDisposable {
       DSM_SECRET_FILE: secretFile,
       DSM_CATALOG: this.catalog.url,
       DSM_LOG_LEVEL: "warn",
+      // Gateways and clients here know all addresses, and nobody asks for health.
+      DSM_DRAIN_DELAY: "0s",
     };
     const migrated = await this.run("catalog", "migrate");
     if (migrated.code !== 0) throw new Error(migrated.stderr);
