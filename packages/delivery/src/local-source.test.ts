@@ -147,7 +147,7 @@ describe.each(engines)("a blob through %s", (_name, engine) => {
     client.socket.pause();
     client.request("GET / HTTP/1.1");
     await until("it is active", () => server.activeRequests === 1);
-    const grownBytes = await settled(() => process.memoryUsage().rss);
+    const grownBytes = await settled(() => process.memoryUsage().rss, mebi);
     expect(grownBytes - beforeBytes).toBeLessThan(64 * mebi);
     client.socket.resume();
     await client[Symbol.asyncDispose]();

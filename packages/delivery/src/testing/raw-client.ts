@@ -76,15 +76,19 @@ export class RawClient implements AsyncDisposable {
   }
 }
 
-/** The value of `read` once it has been the same for a while. */
-export async function settled(read: () => number): Promise<number> {
-  let last = read();
+/**
+ * The value of `read` once it has been the same for a while.
+ * @param slack how far from one value it may stray and count as the same: memory never stands still
+ */
+export async function settled(read: () => number, slack = 0): Promise<number> {
+  let anchor = read();
   let same = 0;
   await until("the number stands still", () => {
     const now = read();
-    same = now === last ? same + 1 : 0;
-    last = now;
+    const isSame = Math.abs(now - anchor) <= slack;
+    same = isSame ? same + 1 : 0;
+    if (!isSame) anchor = now;
     return same > 40;
   });
-  return last;
+  return anchor;
 }

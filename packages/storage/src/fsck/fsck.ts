@@ -80,6 +80,7 @@ class Fsck {
       pace: new Pace(params.bytesPerSecond, signal),
       // Of what came since nobody knows whether it was read.
       isYoung: (atMs) => atMs > startedAtMs - orphanAgeMs,
+      cameSince: ({ file }) => file.modifiedAtMs > startedAtMs,
     };
     this.#suspects = new Suspects({
       repair: params.repair,
@@ -208,6 +209,10 @@ class Fsck {
     const { root, group, catalog } = scope;
     for await (const books of byBlob({ root, group, catalog, histories: journal.byId() })) {
       if (books.blob !== undefined) this.#blobs++;
+      if (books.known !== undefined && scope.cameSince(books.known)) {
+        yield undefined;
+        continue;
+      }
       const faults = await blobFaults(scope, journal, books);
       yield faults.length > 0 ? () => blobFaultsNow(scope, journal, books) : undefined;
       const { known, blob } = books;

@@ -1,4 +1,4 @@
-import type { Catalog } from "@dsm/catalog";
+import type { Catalog, KnownBlob } from "@dsm/catalog";
 import type { Journal } from "@dsm/journal";
 import type { BlobStore } from "../blob-store.ts";
 import type { DamageMarks } from "../damage-marks.ts";
@@ -25,4 +25,10 @@ export interface Scope extends FsckOptions {
   readonly pace: Pace;
   /** Whether what happened then may still be under way; the clocks of hosts differ by less. */
   readonly isYoung: (atMs: number) => boolean;
+  /**
+   * Whether a blob was committed after the run began: it is the work of the next one. Ids grow, so
+   * a run that took such blobs too would go after the uploads for ever, far behind the names that
+   * it has read from the disk.
+   */
+  readonly cameSince: (blob: KnownBlob) => boolean;
 }
