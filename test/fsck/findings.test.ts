@@ -40,12 +40,12 @@ describe("bytes", () => {
   // Else a run that is slower than the uploads goes after them for ever.
   test("a blob that was committed after the run began is left to the next one", async () => {
     await using s = await Scene.open();
-    const { blobId: _, modifiedAtMs, ...file } = await s.put("a");
-    const row = { ...file, deleted: false, fileId: "b", id: foreignId(), atMs: 0 };
-    const later = { ...row, atMs: modifiedAtMs + 60_000 };
+    const { modifiedAtMs, user, group, version, sizeBytes, sha256, mediaType } = await s.put("a");
+    const kept = { user, group, version, sizeBytes, sha256, mediaType, deleted: false };
+    const later = { ...kept, fileId: "b", id: foreignId(), atMs: modifiedAtMs + 60_000 };
     await s.cluster.catalog.load({ versions: [later] });
     expect((await s.fsck({ digests: true })).told).not.toContain("missing b");
-    const earlier = { ...row, fileId: "c", id: foreignId(1), atMs: modifiedAtMs };
+    const earlier = { ...kept, fileId: "c", id: foreignId(1), atMs: modifiedAtMs };
     await s.cluster.catalog.load({ versions: [earlier] });
     expect((await s.fsck({ digests: true })).told).toContain("missing c");
   });

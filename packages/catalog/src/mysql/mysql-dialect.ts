@@ -8,7 +8,7 @@ import { assertMigrated, tablesQuery } from "../migrations.ts";
 import * as tables from "../schema/mysql.ts";
 import type { MySqlTarget } from "../target.ts";
 import { MySqlConnections } from "./mysql-connections.ts";
-import { explainMySql } from "./mysql-fault.ts";
+import { explainLockFree, explainMySql } from "./mysql-fault.ts";
 import { MySqlNodes } from "./mysql-nodes.ts";
 
 /** @throws DsmError CATALOG_UNAVAILABLE, BAD_CONFIG */
@@ -44,12 +44,16 @@ function dialectOver(connections: Connections, shown: string): Dialect {
 
   let closed = false;
 
-  async function read<T>(doing: string, work: () => PromiseLike<T>): Promise<T> {
+  async function read<T>(
+    doing: string,
+    work: () => PromiseLike<T>,
+    explain = explainMySql,
+  ): Promise<T> {
     if (closed) throw wasClosed(doing, shown);
     try {
       return await gate.pass(() => withRetries(work));
     } catch (error) {
-      throw catalogError(error, doing, shown, explainMySql);
+      throw catalogError(error, doing, shown, explain);
     }
   }
 
@@ -80,7 +84,7 @@ function dialectOver(connections: Connections, shown: string): Dialect {
       }
     },
     prepare: (statement) => (doing, params) =>
-      read(doing, () => connections.execute(statement, params)),
+      read(doing, () => connections.execute(statement, params), explainLockFree),
     async close() {
       closed = true;
       await gate.idle();

@@ -39,7 +39,7 @@ export const silentFault: Fault = {
   remedy: startRemedy,
   elsewhere,
 };
-export const partedFault: Fault = {
+const partedFault: Fault = {
   code,
   why: "the node sees no majority of its cluster",
   remedy: "start the other nodes; where they are lost see Galera in docs/OPERATIONS.md",
@@ -140,6 +140,11 @@ export function explainMySql(error: Error): Fault | undefined {
   // mysql2 gives no code to a command on a connection that has just broken, only this mark.
   if ("fatal" in error && error.fatal === true && driverCode === "") return lost;
   return undefined;
+}
+
+/** Of a statement that waits for no row: so it is the other nodes that it could not wait for. */
+export function explainLockFree(error: Error): Fault | undefined {
+  return systemErrorCode(error) === "ER_LOCK_WAIT_TIMEOUT" ? partedFault : explainMySql(error);
 }
 
 /** None of the servers of a catalog can be used, each for a reason of its own. */

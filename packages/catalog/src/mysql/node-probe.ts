@@ -1,15 +1,9 @@
-import { limits, systemErrorCode } from "@dsm/protocol";
+import { limits } from "@dsm/protocol";
 import mysql, { type Connection, type RowDataPacket } from "mysql2/promise";
 import { driverError, type Fault } from "../fault.ts";
 import { addressOf, type MySqlServer, type MySqlTarget } from "../target.ts";
 import { connectionOptions, waitForGalera } from "./mysql-connections.ts";
-import {
-  explainMySql,
-  lockedFault,
-  NoServerError,
-  partedFault,
-  silentFault,
-} from "./mysql-fault.ts";
+import { explainLockFree, lockedFault, NoServerError, silentFault } from "./mysql-fault.ts";
 
 /**
  * How a server is: `well`; `behind`, of use where no other is well, as a Galera node that fills
@@ -112,7 +106,5 @@ function faultOf(error: unknown): Fault {
   if (error === silence) return silentFault;
   if (error === lock) return lockedFault;
   const cause = driverError(error);
-  // There is no row that could be locked: it could not wait for the others.
-  if (systemErrorCode(cause) === "ER_LOCK_WAIT_TIMEOUT") return partedFault;
-  return explainMySql(cause) ?? { code: "CATALOG_UNAVAILABLE", why: cause.message };
+  return explainLockFree(cause) ?? { code: "CATALOG_UNAVAILABLE", why: cause.message };
 }
