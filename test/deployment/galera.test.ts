@@ -19,8 +19,8 @@ import { Traffic, type TrafficFigures } from "./traffic.ts";
 const databaseHosts = ["db1", "db2", "db3"];
 /** What uploads may wait when one node is lost: for dsm to see it, and for Galera to agree. */
 const uploadGapMaxMs = 8_000;
-/** What readers of files that are known may see of a catalog that is away: nothing. */
-const readGapMaxMs = 2_000;
+/** What readers of files that are known may see of a catalog that is away: that it is noticed. */
+const readGapMaxMs = 2_500;
 
 const stack = new AsyncDisposableStack();
 let box: HostBox;
@@ -30,10 +30,13 @@ let http: string;
 let users = 0;
 
 async function during(what: string, happens: () => Promise<void>): Promise<TrafficFigures> {
-  const terms = { http, writeKey: site.writeKey, user: `user${users++}`, readBytes: 20_000_000 };
+  // A player that is patient enough to see the longest wait, and begins the film every four seconds.
+  const patience = { readBytes: 8_000_000, stallMs: 3_000 };
+  const terms = { http, writeKey: site.writeKey, user: `user${users++}`, ...patience };
   const traffic = await Traffic.start(box.host("client"), terms);
   const figures = await through(traffic, what, happens);
   expect(figures).toMatchObject({ reconnects: 0 });
+  expect(figures.longestReadGapMs).toBeLessThan(readGapMaxMs);
   return figures;
 }
 
@@ -92,7 +95,7 @@ describe.skipIf(missing !== undefined)("a catalog on Galera", () => {
   }, 60_000);
 
   test("two nodes die: uploads are refused, reads go on, and all goes on later", async () => {
-    const figures = await during("two nodes killed, then back", async () => {
+    await during("two nodes killed, then back", async () => {
       await Promise.all([box.host("db1").kill(), box.host("db2").kill()]);
       const { status, problem } = await until("uploads are refused", async () => {
         const answer = await put("refused");
@@ -101,7 +104,6 @@ describe.skipIf(missing !== undefined)("a catalog on Galera", () => {
       expect({ status, code: problem.code }).toEqual({ status: 503, code: "CATALOG_UNAVAILABLE" });
       await boot("db1", "db2");
     });
-    expect(figures.longestReadGapMs).toBeLessThan(readGapMaxMs);
   }, 60_000);
 
   test("the power of all nodes fails: the one that has the most begins again", async () => {

@@ -168,6 +168,14 @@ export interface Segment {
   readonly count: number;
 }
 
+export interface ReadOptions {
+  /**
+   * False fails at once while none of several servers can be used, instead of a moment later, for
+   * who has something older to fall back on. True unless given.
+   */
+  readonly mayWait?: boolean | undefined;
+}
+
 /**
  * The SQL metadata of a cluster. Each method throws DsmError CATALOG_UNAVAILABLE when the
  * database cannot be reached, is locked or too busy; every one may then be tried again, and none
@@ -198,7 +206,7 @@ export interface Catalog extends AsyncDisposable {
   /** All groups with an id, by name. */
   groups(): Promise<GroupRow[]>;
   /** The newest version of a file; undefined when there never was one. */
-  current(user: string, fileId: string): Promise<CurrentVersion | undefined>;
+  current(user: string, fileId: string, options?: ReadOptions): Promise<CurrentVersion | undefined>;
   /** Live files of a user in the byte order of their ids. */
   list(query: ListQuery): Promise<ListPage>;
   /**

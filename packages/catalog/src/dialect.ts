@@ -1,5 +1,6 @@
 import type { SQLWrapper } from "drizzle-orm";
 import type { BaseSQLiteDatabase } from "drizzle-orm/sqlite-core";
+import type { ReadOptions } from "./catalog.ts";
 import type { Tables } from "./schema/define.ts";
 import type { RawRow, Script } from "./script.ts";
 
@@ -29,6 +30,8 @@ export interface Dialect {
   /** A dialect that reads everything as it is at one moment, while others go on writing. */
   snapshot<T>(doing: string, work: (at: Dialect) => Promise<T>): Promise<T>;
   /** Prepares a statement once for the hottest reads; `run` gives rows as arrays. */
-  prepare(statement: string): (doing: string, params: unknown[]) => Promise<readonly RawRow[]>;
+  prepare(
+    statement: string,
+  ): (doing: string, params: unknown[], options?: ReadOptions) => Promise<readonly RawRow[]>;
   close(): Promise<void>;
 }

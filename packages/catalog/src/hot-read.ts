@@ -1,4 +1,5 @@
 import { fillPlaceholders, type Query } from "drizzle-orm";
+import type { ReadOptions } from "./catalog.ts";
 import { type Columns, decoderOf, type RowOf } from "./decode.ts";
 import type { Dialect } from "./dialect.ts";
 
@@ -12,12 +13,12 @@ export function hotRead<C extends Columns>(
   dialect: Dialect,
   columns: C,
   query: { toSQL(): Query },
-): (doing: string, values: Record<string, string>) => Promise<RowOf<C>[]> {
+): (doing: string, values: Record<string, string>, options?: ReadOptions) => Promise<RowOf<C>[]> {
   const { sql, params } = query.toSQL();
   const run = dialect.prepare(sql);
   const decode = decoderOf(columns);
-  return async (doing, values) => {
-    const rows = await run(doing, fillPlaceholders(params, values));
+  return async (doing, values, options) => {
+    const rows = await run(doing, fillPlaceholders(params, values), options);
     return rows.map(decode);
   };
 }

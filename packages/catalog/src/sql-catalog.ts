@@ -1,13 +1,6 @@
 import { type BlobId, DsmError, type FileInfo, type StoredSpace } from "@dsm/protocol";
 import { sql } from "drizzle-orm";
-import type {
-  Catalog,
-  Change,
-  CurrentVersion,
-  GroupRow,
-  TrashedBlob,
-  VersionRow,
-} from "./catalog.ts";
+import type { Catalog, Change, GroupRow, TrashedBlob, VersionRow } from "./catalog.ts";
 import type { Dialect } from "./dialect.ts";
 import { restoredFromMs } from "./loading.ts";
 import * as blobs from "./queries/blobs.ts";
@@ -83,8 +76,8 @@ export class SqlCatalog implements Catalog {
     return groups.listGroups(this.#dialect);
   }
 
-  current(user: string, fileId: string): Promise<CurrentVersion | undefined> {
-    return this.#current(user, fileId);
+  current(...[user, fileId, options]: Parameters<Current>): Answer<"current"> {
+    return this.#current(user, fileId, options);
   }
 
   list(query: Of<"list">): Answer<"list"> {

@@ -60,6 +60,8 @@ export interface LocateFileOptions {
   readonly signal?: AbortSignal | undefined;
   /** Asked before each further try, with what the last one has failed with. */
   readonly mayRepeat?: (error: DsmError) => boolean;
+  /** False where CATALOG_UNAVAILABLE at once is better than an answer a moment later. */
+  readonly mayWait?: boolean;
 }
 
 /** What trackers know of a file that is to be read: its version and who has it. */
@@ -170,10 +172,11 @@ export class DsmClient implements AsyncDisposable {
   async locateFile(
     user: string,
     fileId: string,
-    options: LocateFileOptions = {},
+    { mayWait, ...options }: LocateFileOptions = {},
   ): Promise<LocatedFile> {
     assertNames({ user, fileId });
-    const locate = () => this.#reads.locate({ user, fileId, intent: "read" });
+    const terms = mayWait === undefined ? {} : { mayWait };
+    const locate = () => this.#reads.locate({ user, fileId, intent: "read", ...terms });
     const location = await this.#again(locate, options);
     if (location.file === undefined) throw new TypeError("a located file has a version");
     return { file: location.file, location };

@@ -192,9 +192,10 @@ describe("while the catalog is down", () => {
     await first;
     clock.nowMs += 1_000;
     void locate();
-    const mayRepeat = terms[1]?.mayRepeat;
+    const { mayRepeat, mayWait } = terms[1]!;
+    expect(mayWait).toBe(false);
     expect(mayRepeat?.(failure("CATALOG_UNAVAILABLE"))).toBe(true);
-    clock.nowMs += limits.catalogQueryTimeoutMs;
+    clock.nowMs += limits.locatedRetryForMs;
     expect(mayRepeat?.(failure("CATALOG_UNAVAILABLE"))).toBe(false);
     expect(mayRepeat?.(failure("GROUP_UNAVAILABLE"))).toBe(true);
   });

@@ -95,12 +95,13 @@ export class LocatedFiles {
 
   /**
    * A catalog that hangs is found out by waiting alone. Where there is an answer to fall back on,
-   * nobody waits for more tries once they have taken this long.
+   * nobody waits until another server of it may be found, nor for more tries than a few.
    */
   #patience(key: string): LocateFileOptions {
     if (!this.#known.has(key)) return {};
-    const untilMs = this.#now() + limits.catalogQueryTimeoutMs;
-    return { mayRepeat: (error) => !isOutage(error) || this.#now() < untilMs };
+    const untilMs = this.#now() + limits.locatedRetryForMs;
+    const mayRepeat = (error: DsmError) => !isOutage(error) || this.#now() < untilMs;
+    return { mayRepeat, mayWait: false };
   }
 
   /** Never rejects. */

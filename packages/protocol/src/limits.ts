@@ -223,6 +223,8 @@ export const limits = {
   givenVersionsMax: 65_536,
   /** Files of which a gateway remembers where they are: about 2 KiB each. */
   locatedFilesMax: 10_000,
+  /** Where it remembers that, a catalog that is down is asked again for so long. */
+  locatedRetryForMs: 500,
   /** A storage looks whether the file of a redirected reader is still there no more often. */
   watchedFreshnessMs: 1_000,
   watchedFilesMax: 10_000,

@@ -122,6 +122,8 @@ export const messages = {
       intent: intentSchema,
       fileId: fileIdSchema.optional(),
       group: nameSchema.optional(),
+      /** False: who asks has an older answer to give, and is told at once of a catalog that is down. */
+      mayWait: z.boolean().optional(),
     }),
     response: z.object({
       group: nameSchema,

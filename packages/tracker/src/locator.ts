@@ -34,9 +34,9 @@ export class Locator {
 
   /** @throws DsmError USER_NOT_FOUND, FILE_NOT_FOUND, GROUP_UNAVAILABLE, STORAGE_FULL, … */
   async locate(request: RequestOf<"locate">): Promise<Location> {
-    const { user, intent, fileId } = request;
+    const { user, intent, fileId, mayWait } = request;
     const pinned = intent === "read" && fileId !== undefined;
-    const file = pinned ? await this.stat(user, fileId) : undefined;
+    const file = pinned ? await this.stat(user, fileId, mayWait) : undefined;
     const group = file?.group ?? (await this.#groupOf(request));
     const storages = this.#storagesOf(group, intent);
     const expiresAtMs = this.#options.clock.now() + this.#options.capabilityTtlMs;
@@ -50,9 +50,9 @@ export class Locator {
   }
 
   /** @throws DsmError USER_NOT_FOUND or FILE_NOT_FOUND */
-  async stat(user: string, fileId: string): Promise<FileInfo> {
+  async stat(user: string, fileId: string, mayWait?: boolean): Promise<FileInfo> {
     const { catalog, clock } = this.#options;
-    const current = await catalog.current(user, fileId);
+    const current = await catalog.current(user, fileId, { mayWait });
     const file = unexpired(current?.file, clock.now());
     if (file !== undefined) return file;
     await this.#knownGroupOf(user);

@@ -28,10 +28,7 @@ export async function openMySqlDialect(target: MySqlTarget): Promise<Dialect> {
 }
 
 /** What a dialect needs of one server, of several, or of the one connection of a snapshot. */
-type Connections = Pick<
-  MySqlConnections,
-  "query" | "execute" | "transaction" | "snapshot" | "close"
->;
+type Connections = Pick<MySqlNodes, "query" | "execute" | "transaction" | "snapshot" | "close">;
 
 function dialectOver(connections: Connections, shown: string): Dialect {
   // Drizzle calls nothing but `query` on its client, and the kits make the types of SQLite true.
@@ -83,8 +80,8 @@ function dialectOver(connections: Connections, shown: string): Dialect {
         await dialect.close();
       }
     },
-    prepare: (statement) => (doing, params) =>
-      read(doing, () => connections.execute(statement, params), explainLockFree),
+    prepare: (statement) => (doing, params, options) =>
+      read(doing, () => connections.execute(statement, params, options), explainLockFree),
     async close() {
       closed = true;
       await gate.idle();

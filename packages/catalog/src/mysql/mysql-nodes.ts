@@ -1,5 +1,6 @@
 import { limits } from "@dsm/protocol";
 import type { QueryOptions } from "mysql2/promise";
+import type { ReadOptions } from "../catalog.ts";
 import { driverError } from "../fault.ts";
 import type { Script } from "../script.ts";
 import type { MySqlTarget } from "../target.ts";
@@ -43,8 +44,8 @@ export class MySqlNodes {
     return this.#on((connections) => connections.query(options, params));
   }
 
-  execute(sql: string, params: unknown[]): Promise<unknown[][]> {
-    return this.#on((connections) => connections.execute(sql, params));
+  execute(sql: string, params: unknown[], options?: ReadOptions): Promise<unknown[][]> {
+    return this.#on((connections) => connections.execute(sql, params), options);
   }
 
   transaction<T>(script: Script<T>): Promise<T> {
@@ -61,9 +62,12 @@ export class MySqlNodes {
   }
 
   /** On the next server, where the first turns out to be unfit: whatever it did may be repeated. */
-  async #on<T>(work: (connections: MySqlConnections) => Promise<T>): Promise<T> {
+  async #on<T>(
+    work: (connections: MySqlConnections) => Promise<T>,
+    { mayWait = true }: ReadOptions = {},
+  ): Promise<T> {
     for (let tries = 1; ; tries++) {
-      const node = await this.#usable();
+      const node = await this.#usable(mayWait);
       try {
         return await work(node.connections);
       } catch (error) {
@@ -75,14 +79,15 @@ export class MySqlNodes {
     }
   }
 
-  /** @throws NoServerError at once, unless the last one was lost just now */
-  async #usable(): Promise<MySqlNode> {
+  /** @throws NoServerError at once, unless the last one was lost just now and that may change */
+  async #usable(mayWait: boolean): Promise<MySqlNode> {
     for (;;) {
       this.#inUse = this.#choose();
       if (this.#inUse !== undefined) return this.#inUse;
       // When one node of a cluster is lost, the others need a moment to agree on that.
       const leftMs = (this.#noneSinceMs ?? -Infinity) + limits.catalogSwitchMs - performance.now();
-      if (leftMs <= 0) throw new NoServerError(this.#nodes.flatMap((node) => node.reason ?? []));
+      if (leftMs <= 0 || !mayWait)
+        throw new NoServerError(this.#nodes.flatMap((node) => node.reason ?? []));
       await this.#change(leftMs);
     }
   }

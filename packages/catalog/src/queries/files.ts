@@ -1,13 +1,13 @@
 import { DsmError, limits } from "@dsm/protocol";
 import { and, desc, eq, gt, gte, isNull, lt, or, sql } from "drizzle-orm";
-import type { CurrentVersion, ListPage, ListQuery } from "../catalog.ts";
+import type { Catalog, ListPage, ListQuery } from "../catalog.ts";
 import type { Dialect } from "../dialect.ts";
 import { hotRead } from "../hot-read.ts";
 import { fileColumns, fileOf } from "./file-columns.ts";
 import { isNewest } from "./newest.ts";
 import { prefixEnd } from "./prefix-end.ts";
 
-export type Current = (user: string, fileId: string) => Promise<CurrentVersion | undefined>;
+export type Current = Catalog["current"];
 
 export function prepareCurrent(dialect: Dialect): Current {
   const { versions } = dialect.tables;
@@ -24,8 +24,8 @@ export function prepareCurrent(dialect: Dialect): Current {
     .orderBy(desc(versions.version))
     .limit(1);
   const run = hotRead(dialect, columns, query);
-  return async (user, fileId) => {
-    const [row] = await run(`look up ${user}/${fileId}`, { user, fileId });
+  return async (user, fileId, options) => {
+    const [row] = await run(`look up ${user}/${fileId}`, { user, fileId }, options);
     if (row === undefined) return undefined;
     const { deleted, ...rest } = row;
     const { version, atMs, modifiedAtMs } = rest;
