@@ -30,7 +30,7 @@ let http: string;
 let users = 0;
 
 async function during(what: string, happens: () => Promise<void>): Promise<TrafficFigures> {
-  // A player that is patient enough to see the longest wait, and begins the film every four seconds.
+  // A player that is patient enough to see the longest wait, and begins anew every four seconds.
   const patience = { readBytes: 8_000_000, stallMs: 3_000 };
   const terms = { http, writeKey: site.writeKey, user: `user${users++}`, ...patience };
   const traffic = await Traffic.start(box.host("client"), terms);

@@ -25,6 +25,7 @@ import { type JobLine, maintain, type MaintainRequest } from "./maintain.ts";
 import type { LocateOptions } from "./known-storages.ts";
 import type { ReadObserver } from "./read-observer.ts";
 import { type ReadContext, RangeReader } from "./read-range.ts";
+import type { LocatedFile, LocateFileOptions } from "./located-file.ts";
 import { assertRemoved } from "./remove-storage.ts";
 import { restoreFile, type RestorePorts, type RestoreRequest } from "./restore-file.ts";
 import { StorageRests } from "./storage-rests.ts";
@@ -54,20 +55,6 @@ export interface OpenRequest {
   /** Read this version and no other; PRECONDITION_FAILED when the file is another by now. */
   readonly file?: FileInfo;
   readonly signal?: AbortSignal;
-}
-
-export interface LocateFileOptions {
-  readonly signal?: AbortSignal | undefined;
-  /** Asked before each further try, with what the last one has failed with. */
-  readonly mayRepeat?: (error: DsmError) => boolean;
-  /** False where CATALOG_UNAVAILABLE at once is better than an answer a moment later. */
-  readonly mayWait?: boolean;
-}
-
-/** What trackers know of a file that is to be read: its version and who has it. */
-export interface LocatedFile {
-  readonly file: FileInfo;
-  readonly location: Location;
 }
 
 /**

@@ -1,10 +1,5 @@
-export {
-  type ClientOptions,
-  DsmClient,
-  type LocatedFile,
-  type LocateFileOptions,
-  type OpenRequest,
-} from "./client.ts";
+export { type ClientOptions, DsmClient, type OpenRequest } from "./client.ts";
+export type { LocatedFile, LocateFileOptions } from "./located-file.ts";
 export type { DeleteRequest } from "./delete-file.ts";
 export type { ReadObserver } from "./read-observer.ts";
 export type { EmptyRequest } from "./empty-trash.ts";

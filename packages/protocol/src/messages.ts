@@ -122,7 +122,7 @@ export const messages = {
       intent: intentSchema,
       fileId: fileIdSchema.optional(),
       group: nameSchema.optional(),
-      /** False: who asks has an older answer to give, and is told at once of a catalog that is down. */
+      /** False: who asks has an older answer, and is told at once that the catalog is down. */
       mayWait: z.boolean().optional(),
     }),
     response: z.object({
