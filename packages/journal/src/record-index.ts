@@ -97,6 +97,20 @@ export class RecordIndex implements Disposable {
     if (history !== undefined) yield history;
   }
 
+  /** Every blob that a record names, aborted and replaced ones too, in the order of the ids. */
+  *namedBlobs(): Generator<BlobId, void, undefined> {
+    this.#flush();
+    const statement = this.#database.prepare<{ id: BlobId }, []>(
+      `SELECT id FROM changes WHERE deleted = 0 UNION SELECT id FROM aborts
+       UNION SELECT replaces FROM changes WHERE replaces IS NOT NULL ORDER BY 1`,
+    );
+    try {
+      for (const { id } of statement.iterate()) yield id;
+    } finally {
+      statement.finalize();
+    }
+  }
+
   /** All changes by user, file id (both by bytes), version and id. */
   byFile(): Generator<IndexedChange, void, undefined> {
     return this.#select("ORDER BY c.user, c.file_id, c.version, c.id, c.seq");
