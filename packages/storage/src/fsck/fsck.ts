@@ -11,6 +11,7 @@ import { versionFaults, versionFaultsNow } from "./file-faults.ts";
 import { type Fault, type Finding, findingKinds, type FindingKind } from "./finding.ts";
 import { JournalBook } from "./journal-book.ts";
 import { lostChanges } from "./lost-changes.ts";
+import { missingParts } from "./missing-parts.ts";
 import { Meter } from "./meter.ts";
 import { Pace } from "./pace.ts";
 import type { FsckOptions, Scope } from "./scope.ts";
@@ -110,6 +111,7 @@ class Fsck {
     const total = parts.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
     let done = 0;
     const journal = this.#journal;
+    const { root } = this.#scope;
     const meter = new Meter("reading the journals", "bytes", total, () => done);
     async function* faults(): AsyncGenerator<Suspect | undefined> {
       for (const part of parts) {
@@ -117,6 +119,8 @@ class Fsck {
         done += part.sizeBytes;
         yield undefined;
       }
+      const isMissing = (await missingParts(root)).length > 0;
+      yield isMissing ? () => missingParts(root) : undefined;
     }
     yield* this.#suspects.settle(faults(), meter);
   }
@@ -236,6 +240,7 @@ class Fsck {
 
 /** What one record or row was lost to, others may have been lost to as well. */
 const findingsOfLoss: ReadonlySet<FindingKind> = new Set([
+  "journal-missing",
   "not-journaled",
   "aborted-row",
   "lost-row",
