@@ -40,7 +40,7 @@ export const findingTexts: Readonly<Record<FindingKind, string>> = {
   "foreign group": "a record names another group than the one whose folder holds it; passed over",
   "no record": "no journal names these blobs: records are lost, or old uploads were cut off",
   "cut off or no record":
-    "no journal names these blobs: uploads were under way at the end, or records are lost",
+    "no journal names these blobs: records are lost, or uploads were under way at the end",
   "lost record": "no journal holds this version of the file; an older one may stand in its place",
   "two claims": "a crash left two records of this version; this one was taken, by the evidence",
   "left to fsck": "an old blob that no row could be given; dsm fsck says what becomes of it",
