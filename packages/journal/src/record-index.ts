@@ -135,6 +135,13 @@ export class RecordIndex implements Disposable {
     return [...this.#select("WHERE c.replaces = ? ORDER BY c.seq", id)];
   }
 
+  /** What the journals say of one id. The first call sorts all by that. */
+  historyOf(id: BlobId): IdHistory {
+    this.#flush();
+    this.#database.run("CREATE INDEX IF NOT EXISTS changes_id ON changes (id)");
+    return { id, changes: [...this.#select("WHERE c.id = ? ORDER BY c.version, c.seq", id)] };
+  }
+
   /** For how long its storage went on writing behind this change, in the same life. */
   wentOnMs({ life, atMs }: Pick<IndexedChange, "life" | "atMs">): number {
     return Number(this.#value("SELECT last_ms FROM lives WHERE life = ?", life)) - atMs;

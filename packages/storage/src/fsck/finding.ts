@@ -144,6 +144,8 @@ export interface Finding extends Facts {
 export interface Fault {
   readonly kind: FindingKind;
   readonly facts: Facts;
+  /** It is proven to be garbage: to mend it is to give its space back, and no more. */
+  readonly isGarbage?: boolean;
   readonly mend?: () => Promise<string | undefined>;
 }
 

@@ -39,7 +39,7 @@ export async function orphanFaults(
     await scope.blobs.remove(id);
     return "removed";
   };
-  return [{ kind: "orphan", facts, mend }];
+  return [{ kind: "orphan", facts, isGarbage: verdict.isGarbage, mend }];
 }
 
 /**
