@@ -169,6 +169,8 @@ export const limits = {
    * given up, and what is whole is committed or settled sooner.
    */
   orphanAgeMs: 900_000,
+  /** Behind a longer pause in its writes an upload is given up, so that none is taken for one. */
+  blobPauseMaxMs: 600_000,
   /** How often some member of a group looks for such blobs, and asks whether that is due. */
   orphanRoundMs: 86_400_000,
   orphanLookMs: 600_000,
