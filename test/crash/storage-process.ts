@@ -15,6 +15,7 @@ export interface VictimOptions extends Pick<
   | "reapIntervalMs"
   | "doubtSettleMs"
   | "orphanAgeMs"
+  | "orphanLookMs"
   | "journalPartMaxBytes"
   | "movePollMs"
 > {

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
-import { access, mkdir, rename } from "node:fs/promises";
+import { access, mkdir, rename, utimes } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { openCatalog } from "@dsm/catalog";
 import { startCluster } from "@dsm/cluster";
 import { bytesSource } from "@dsm/client";
-import { blobIdFromNumber, DsmError } from "@dsm/protocol";
+import { blobIdFromNumber, blobPath, DsmError } from "@dsm/protocol";
 import { startProcess, tempDir, until } from "@dsm/testkit";
 import { rowsOf } from "./comparable.ts";
 import { layBlob, layGroup, linesOf, putOf } from "./written-journal.ts";
@@ -56,6 +56,26 @@ describe("dsm catalog rebuild", () => {
     const { versions, nextIds } = await rowsOf(catalog);
     expect(versions.map(({ fileId }) => fileId)).toEqual(["film 1", "film 2", "film 3"]);
     expect(nextIds["blob"]).toBe(3 + 1 + 2 ** 24);
+  });
+
+  test("tells of blobs that no record names, and which of them may be of uploads", async () => {
+    await using dir = await tempDir();
+    const root = join(dir.path, "g1");
+    await layGroup(root, linesOf([putOf(1)]));
+    for (const n of [1, ...Array.from({ length: 9 }, (_, i) => i + 2)]) await layBlob(root, n);
+    const args = ["--root", `g1=${root}`, "--dry-run", "--json"];
+    const { code, lines } = await run(dir.path, ...args);
+    const paths = [2, 3, 4, 5, 6].map((n) => blobPath(blobIdFromNumber(n)));
+    const what = { group: "g1", blobs: 9, paths };
+    expect([code, parsed(lines)[0]?.finding]).toEqual([
+      1,
+      { kind: "cut off or no record", ...what },
+    ]);
+    // The group lived on for an hour behind them.
+    const later = new Date(Date.now() + 3_600_000);
+    await utimes(join(root, "journal/s1/20261123T000000000Z-a-0.log"), later, later);
+    const old = await run(dir.path, ...args);
+    expect([old.code, parsed(old.lines)[0]?.finding]).toEqual([1, { kind: "no record", ...what }]);
   });
 
   test("--verify finds a flipped byte", async () => {

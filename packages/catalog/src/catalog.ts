@@ -263,6 +263,8 @@ export interface Catalog extends AsyncDisposable {
    * committed between that and the restore. Undefined when it never was.
    */
   restoredFromMs(): Promise<number | undefined>;
+  /** The first id that was leased after a rebuild or a restore filled this catalog, if one did. */
+  firstIdSinceLoad(): Promise<number | undefined>;
   /**
    * Reads the whole catalog as it is at one moment, while others go on writing.
    * `work` sees that moment in `groups`, `users`, `versions` and `segments`.

@@ -14,6 +14,7 @@ export class CatalogLoad implements AsyncDisposable {
   readonly #catalog: Catalog;
   readonly #job: string;
   readonly #counter = new UsageCounter();
+  #firstId = 0;
   #rowsAtATime: number = limits.catalogLoadRowsMax;
   #failingSinceMs: number | undefined;
 
@@ -32,6 +33,7 @@ export class CatalogLoad implements AsyncDisposable {
    */
   async add(rows: Parameters<Catalog["load"]>[0]): Promise<void> {
     const { versions = [], ...others } = rows;
+    for (const { next } of others.segments ?? []) this.#firstId = Math.max(this.#firstId, next);
     for (const row of versions) this.#counter.add(row);
     if (Object.keys(others).length > 0) {
       while (!(await this.#patiently(() => this.#catalog.load(others)))) continue;
@@ -54,6 +56,9 @@ export class CatalogLoad implements AsyncDisposable {
     if (backupAtMs !== undefined) {
       await setMark(this.#dialect, { name: restoredMark, value: backupAtMs });
     }
+    // Without a word on ids nobody knows which of them came later.
+    const value = this.#firstId === 0 ? Number.MAX_SAFE_INTEGER : this.#firstId;
+    await setMark(this.#dialect, { name: loadedMark, value });
     await removeMark(this.#dialect, markOf(this.#job));
   }
 
@@ -108,6 +113,8 @@ async function writeUsage(
 const loadingMark = "loading:";
 /** The moment that a restored catalog was in force at. */
 const restoredMark = "restored:";
+/** The first id that is leased after a restore or a rebuild. */
+const loadedMark = "loaded:";
 const nameMaxChars = limits.userMaxChars;
 
 /** @throws DsmError CATALOG_UNAVAILABLE for a catalog that is not whole yet */
@@ -139,6 +146,14 @@ export async function beginLoading(dialect: Dialect, catalog: Catalog, job: stri
 /** Undefined for a catalog that was not restored from a backup. */
 export async function restoredFromMs(dialect: Dialect): Promise<number | undefined> {
   return (await findMark(dialect, restoredMark))?.value;
+}
+
+/** Undefined for a catalog that neither a restore nor a rebuild has filled. */
+export async function firstIdSinceLoad(dialect: Dialect): Promise<number | undefined> {
+  const firstId = (await findMark(dialect, loadedMark))?.value;
+  if (firstId !== undefined) return firstId;
+  // A restore by a dsm that did not leave the mark yet.
+  return (await restoredFromMs(dialect)) === undefined ? undefined : Number.MAX_SAFE_INTEGER;
 }
 
 function markOf(job: string): string {

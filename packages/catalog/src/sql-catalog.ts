@@ -2,7 +2,7 @@ import { type BlobId, DsmError, type FileInfo, type StoredSpace } from "@dsm/pro
 import { sql } from "drizzle-orm";
 import type { Catalog, Change, GroupRow, TrashedBlob, VersionRow } from "./catalog.ts";
 import type { Dialect } from "./dialect.ts";
-import { restoredFromMs } from "./loading.ts";
+import { firstIdSinceLoad, restoredFromMs } from "./loading.ts";
 import * as blobs from "./queries/blobs.ts";
 import { checkUsage } from "./queries/check-usage.ts";
 import { commitChanges } from "./queries/commit.ts";
@@ -162,6 +162,10 @@ export class SqlCatalog implements Catalog {
 
   restoredFromMs(): Promise<number | undefined> {
     return restoredFromMs(this.#dialect);
+  }
+
+  firstIdSinceLoad(): Promise<number | undefined> {
+    return firstIdSinceLoad(this.#dialect);
   }
 
   snapshot<T>(

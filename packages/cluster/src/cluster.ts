@@ -67,6 +67,7 @@ export interface ClusterOptions {
   readonly commitGroupMax?: number;
   readonly doubtSettleMs?: number;
   readonly orphanAgeMs?: number;
+  readonly orphanLookMs?: number;
   readonly log?: Log;
 }
 
@@ -196,7 +197,7 @@ export class Cluster implements AsyncDisposable {
     const { trashGraceMs = defaults.trashGraceMs, reserveBytes = defaults.reserveBytes } =
       this.#options;
     const { reapIntervalMs = defaults.reapIntervalMs } = this.#options;
-    const { sync, commitGroupMax, doubtSettleMs, orphanAgeMs } = this.#options;
+    const { sync, commitGroupMax, doubtSettleMs, orphanAgeMs, orphanLookMs } = this.#options;
     return new Member(id, 0, (port) =>
       startStorage({
         id,
@@ -220,6 +221,7 @@ export class Cluster implements AsyncDisposable {
         ...(commitGroupMax === undefined ? {} : { commitGroupMax }),
         ...(doubtSettleMs === undefined ? {} : { doubtSettleMs }),
         ...(orphanAgeMs === undefined ? {} : { orphanAgeMs }),
+        ...(orphanLookMs === undefined ? {} : { orphanLookMs }),
         ...this.#policy(),
         // One process: whoever reads here must see at once what was written here.
         onChanged: (user, fileId) => {

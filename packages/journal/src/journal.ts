@@ -179,9 +179,9 @@ export class Journal implements AsyncDisposable {
     // A folder that is gone later is a mount that is gone: nothing is written to what lies below.
     if (!isNext) await mkdir(this.#folder, { recursive: true });
     // Padded, so that the parts of a life are listed in their order.
-    const number = String(this.#part++).padStart(6, "0");
+    const number = String(this.#part).padStart(6, "0");
     const name = `${this.#name}-${number}.log`;
-    const file = await open(join(this.#folder, name), "ax", 0o644);
+    const file = await this.#create(join(this.#folder, name));
     this.#partBytes = 0;
     try {
       await syncDirectory(join(this.#root, "journal"));
@@ -192,6 +192,21 @@ export class Journal implements AsyncDisposable {
     }
     if (isNext) crashPoint("journal.opened");
     return file;
+  }
+
+  /**
+   * A number is used up when there is a file of it, so that one that is missing later tells of a
+   * part that is lost. A file system may make the file and fail to say so.
+   */
+  async #create(path: string): Promise<FileHandle> {
+    try {
+      const file = await open(path, "ax", 0o644);
+      this.#part++;
+      return file;
+    } catch (error) {
+      if (systemErrorCode(error) === "EEXIST") this.#part++;
+      throw error;
+    }
   }
 
   /**

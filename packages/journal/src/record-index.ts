@@ -97,6 +97,20 @@ export class RecordIndex implements Disposable {
     if (history !== undefined) yield history;
   }
 
+  /** Every blob that a record names, aborted and replaced ones too, in the order of the ids. */
+  *namedBlobs(): Generator<BlobId, void, undefined> {
+    this.#flush();
+    const statement = this.#database.prepare<{ id: BlobId }, []>(
+      `SELECT id FROM changes WHERE deleted = 0 UNION SELECT id FROM aborts
+       UNION SELECT replaces FROM changes WHERE replaces IS NOT NULL ORDER BY 1`,
+    );
+    try {
+      for (const { id } of statement.iterate()) yield id;
+    } finally {
+      statement.finalize();
+    }
+  }
+
   /** All changes by user, file id (both by bytes), version and id. */
   byFile(): Generator<IndexedChange, void, undefined> {
     return this.#select("ORDER BY c.user, c.file_id, c.version, c.id, c.seq");
@@ -119,6 +133,13 @@ export class RecordIndex implements Disposable {
     this.#flush();
     this.#database.run("CREATE INDEX IF NOT EXISTS changes_replaces ON changes (replaces)");
     return [...this.#select("WHERE c.replaces = ? ORDER BY c.seq", id)];
+  }
+
+  /** What the journals say of one id. The first call sorts all by that. */
+  historyOf(id: BlobId): IdHistory {
+    this.#flush();
+    this.#database.run("CREATE INDEX IF NOT EXISTS changes_id ON changes (id)");
+    return { id, changes: [...this.#select("WHERE c.id = ? ORDER BY c.version, c.seq", id)] };
   }
 
   /** For how long its storage went on writing behind this change, in the same life. */

@@ -169,6 +169,14 @@ export const limits = {
    * given up, and what is whole is committed or settled sooner.
    */
   orphanAgeMs: 900_000,
+  /** Behind a longer pause in its writes an upload is given up, so that none is taken for one. */
+  blobPauseMaxMs: 600_000,
+  /** How often some member of a group looks for such blobs, and asks whether that is due. */
+  orphanRoundMs: 86_400_000,
+  orphanLookMs: 600_000,
+  /** Names, rows and lines of journals that it passes at a time, and in a second. */
+  orphanLooksAtOnce: 1_000,
+  orphanLooksPerSecond: 10_000,
   /** What looks wrong to fsck is looked at again so long after: it may have been under way. */
   fsckSecondLookMs: 1_000,
   /** A larger blob starts to sync its bytes whenever it has so many more, by itself. */

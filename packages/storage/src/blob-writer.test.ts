@@ -49,3 +49,16 @@ test("an early sync that failed is never taken for good because a later one succ
   expect(failed).toMatchObject({ code: "STORAGE_FAILED" });
   await writer.close();
 });
+
+test("a blob that was not written to for too long is given up: it may be gone by then", async () => {
+  await using dir = await tempDir();
+  for (const last of ["write", "finish"] as const) {
+    const { handle } = await failingOnce(join(dir.path, last), Infinity);
+    const writer = new BlobWriter("blob", handle, earlySync, noPieces, 20);
+    await writer.write(new Uint8Array(9));
+    await Bun.sleep(30);
+    const late = last === "write" ? writer.write(new Uint8Array(9)) : writer.finish();
+    expect(await late.catch((error: unknown) => error)).toMatchObject({ code: "TIMEOUT" });
+    await writer.close();
+  }
+});

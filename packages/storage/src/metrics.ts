@@ -1,4 +1,5 @@
 import { Counter, Gauge, Registry } from "prom-client";
+import type { OrphanCounts } from "./fsck/orphan-round.ts";
 import type { MoveCounts } from "./move/mover.ts";
 import type { ReapCounts } from "./reap-round.ts";
 import type { ScrubCounts } from "./scrub/scrub-state.ts";
@@ -61,6 +62,16 @@ export class StorageMetrics {
     name: "dsm_storage_reaped_bytes_total",
     help: "Their bytes.",
   });
+  readonly #orphanBlobs = new Counter({
+    ...this.#in,
+    name: "dsm_storage_orphan_blobs_total",
+    help: "Blobs that uploads had left without a row, and that this storage has unlinked by itself.",
+  });
+  readonly #orphanBytes = new Counter({
+    ...this.#in,
+    name: "dsm_storage_orphan_bytes_total",
+    help: "Their bytes.",
+  });
   readonly #movedFiles = new Counter({
     ...this.#in,
     name: "dsm_storage_moved_files_total",
@@ -102,6 +113,11 @@ export class StorageMetrics {
     this.#expired.inc(expired);
     this.#reapedBlobs.inc(blobs);
     this.#reapedBytes.inc(bytes);
+  }
+
+  onOrphans({ blobs, bytes }: OrphanCounts): void {
+    this.#orphanBlobs.inc(blobs);
+    this.#orphanBytes.inc(bytes);
   }
 
   onMoved({ files, bytes }: MoveCounts): void {

@@ -7,7 +7,7 @@ import { z } from "zod";
 const settledSchema = z.record(z.string(), z.int().nonnegative());
 export type SettledParts = z.infer<typeof settledSchema>;
 
-/** Whatever is wrong with the file, it only saves work. */
+/** Whatever is wrong with the file, nothing is lost with it: it saves work, and it warns. */
 export async function readSettledParts(root: string, storageId: string): Promise<SettledParts> {
   try {
     const text = await readFile(settledPath(root, storageId), "utf8");
@@ -18,14 +18,22 @@ export async function readSettledParts(root: string, storageId: string): Promise
   }
 }
 
+/**
+ * What is noted of a part that is gone or has become shorter stays noted: fsck knows by it that
+ * records are lost.
+ */
 export async function writeSettledParts(
   root: string,
   storageId: string,
   settled: SettledParts,
 ): Promise<void> {
   const path = settledPath(root, storageId);
+  const noted = { ...(await readSettledParts(root, storageId)) };
+  for (const [part, bytes] of Object.entries(settled)) {
+    noted[part] = Math.max(bytes, noted[part] ?? 0);
+  }
   const draft = `${path}.${process.pid}`;
-  await writeFile(draft, JSON.stringify(settled));
+  await writeFile(draft, JSON.stringify(noted));
   await rename(draft, path);
 }
 

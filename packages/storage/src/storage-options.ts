@@ -38,6 +38,8 @@ export interface StorageOptions
   readonly journalPartMaxBytes?: number;
   /** How old blobs without a row are when fsck tells of them; likewise limits.orphanAgeMs. */
   readonly orphanAgeMs?: number;
+  /** How often it asks whether to look for them; limits.orphanLookMs unless given, for tests. */
+  readonly orphanLookMs?: number;
   /** How long fsck leaves a storage that has begun anew to settle its doubts; for tests. */
   readonly settlingMaxMs?: number;
   /** Who sends it may read /metrics of the data port; only this machine unless given. */

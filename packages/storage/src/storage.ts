@@ -1,4 +1,3 @@
-import { systemClock } from "@dsm/clock";
 import { servingPolicy, StopNotice } from "@dsm/delivery";
 import { limits, softwareVersion, type StorageState } from "@dsm/protocol";
 import { RpcPool } from "@dsm/rpc";
@@ -13,12 +12,11 @@ import { IdLease } from "./id-lease.ts";
 import { Maintenance } from "./maintenance-app.ts";
 import { StorageMetrics } from "./metrics.ts";
 import { MoveService } from "./move/move-service.ts";
-import { Reaper } from "./reaper.ts";
+import { Reapers } from "./reapers.ts";
 import { ScrubService } from "./scrub/scrub-service.ts";
 import type { PeerWatch } from "./peers/peer-watch.ts";
 import { rootJob } from "./peers/root-job.ts";
 import type { RootWatch } from "./root-watch.ts";
-import { GroupLease } from "./group-lease.ts";
 import type { SpaceWatch } from "./space.ts";
 import type { StorageOptions } from "./storage-options.ts";
 import { TrashBin } from "./trash-bin.ts";
@@ -51,7 +49,7 @@ export class Storage implements AsyncDisposable {
   #draining = false;
   #ports!: DataPorts;
   #beats!: Beats;
-  readonly #reaper: Reaper;
+  readonly #reapers: Reapers;
   readonly #mover: MoveService;
   readonly #trash: TrashBin;
   readonly #watched: WatchedFiles;
@@ -110,23 +108,16 @@ export class Storage implements AsyncDisposable {
     this.#writes = new FileWrites({ group, catalog, blobs, ids, committer, onFault });
     const commits = new FileCommits({ catalog, committer });
     this.#trash = new TrashBin({ ...options, blobs, ids, commits, onFault });
-    const lease = new GroupLease({
+    this.#reapers = new Reapers({
       ...options,
-      assertMounted,
-      storageId: options.id,
       incarnation,
-      name: "reap-lease",
-      leaseMs: limits.reapLeaseMs,
-      clock: systemClock,
-    });
-    this.#reaper = new Reaper({
-      ...options,
+      assertMounted,
       blobs,
       ids,
       committer,
-      lease,
+      upkeep: this.#upkeep,
+      metrics: this.#metrics,
       isBusy: () => this.#othersNeedTheDisk,
-      onCounts: (counts) => this.#metrics.onReaped(counts),
     });
     this.#mover = new MoveService({
       ...options,
@@ -218,7 +209,7 @@ export class Storage implements AsyncDisposable {
     this.#scrub.start();
     this.#mover.start();
     // Of the workers of one storage the one that beats reaps for all.
-    if (trackers.length > 0) this.#reaper.start();
+    if (trackers.length > 0) this.#reapers.start();
   }
 
   /** To be called before a change of a file that this process knows of is acknowledged. */
@@ -265,7 +256,7 @@ export class Storage implements AsyncDisposable {
   async #close(): Promise<void> {
     await this.#scrub[Symbol.asyncDispose]();
     await this.#mover[Symbol.asyncDispose]();
-    await this.#reaper[Symbol.asyncDispose]();
+    await this.#reapers[Symbol.asyncDispose]();
     this.#idServers.close();
     const { space, mount, peers } = this.#opened;
     for (const watch of [space, mount, peers]) watch[Symbol.dispose]();

@@ -1,8 +1,8 @@
 import { statSync } from "node:fs";
-import { readdir, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { IndexedChange, RecordIndex } from "@dsm/journal";
-import { type BlobId, blobPath, isBlobId, systemErrorCode } from "@dsm/protocol";
+import { type BlobId, blobPath, systemErrorCode } from "@dsm/protocol";
 import type { Steps } from "../progress.ts";
 import type { Finding } from "./finding.ts";
 import type { GroupRoots } from "./read-journals.ts";
@@ -64,29 +64,4 @@ export function groupWith(roots: GroupRoots, id: BlobId): string | undefined {
   const isThere = (group: string) =>
     statSync(pathOf(roots, group, id), { throwIfNoEntry: false }) !== undefined;
   return [...roots.keys()].find(isThere);
-}
-
-/** The largest id of a blob below a root: directories fill in order, so the last one has it. */
-export async function largestBlobId(root: string): Promise<BlobId | undefined> {
-  return largestBelow(join(root, "blobs"), 3);
-}
-
-async function largestBelow(folder: string, levels: number): Promise<BlobId | undefined> {
-  const names = (await namesIn(folder)).toSorted().toReversed();
-  if (levels === 0) return names.find<BlobId>((name): name is BlobId => isBlobId(name));
-  for (const name of names) {
-    const largest = await largestBelow(join(folder, name), levels - 1);
-    if (largest !== undefined) return largest;
-  }
-  return undefined;
-}
-
-async function namesIn(folder: string): Promise<string[]> {
-  try {
-    return await readdir(folder);
-  } catch (error) {
-    const code = systemErrorCode(error);
-    if (code === "ENOENT" || code === "ENOTDIR") return [];
-    throw error;
-  }
 }

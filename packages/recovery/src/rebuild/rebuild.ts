@@ -6,12 +6,14 @@ import { inBatches } from "../batches.ts";
 import { nextIdAfter } from "../next-id.ts";
 import { type OnProgress, Steps } from "../progress.ts";
 import { assertGroupRoots } from "./assert-roots.ts";
+import { largestBlobId } from "./blob-ids.ts";
 import type { Finding, FindingKind } from "./finding.ts";
-import { groupWith, largestBlobId, lookAtBlobs } from "./look-at-blobs.ts";
+import { groupWith, lookAtBlobs } from "./look-at-blobs.ts";
 import { type GroupRoots, readJournals } from "./read-journals.ts";
 import { type Rebuilt, rowsOfFile } from "./rows-of-file.ts";
 import { verifyBlob } from "./verify.ts";
 import { changesByFile } from "./version-sets.ts";
+import { findWithoutRecord } from "./without-record.ts";
 
 export interface RebuildOptions {
   readonly roots: GroupRoots;
@@ -71,6 +73,7 @@ class Rebuild {
     const found = (finding: Finding) => this.#found(finding);
     await readJournals(roots, this.#index, this.#steps, found, signal);
     await lookAtBlobs(roots, this.#index, this.#steps, found, signal);
+    await findWithoutRecord(roots, this.#index, this.#steps, found, signal);
     const nextId = await this.#nextId();
     // Ids first: whatever comes later, none that was used is ever given out again.
     await load?.add({ segments: [{ name: "blob", next: nextId }] });

@@ -52,7 +52,11 @@ function least(a: BlobId | undefined, b: BlobId | undefined): BlobId | undefined
   return a < b ? a : b;
 }
 
-async function* knownBlobs({ catalog, group }: Sources): AsyncGenerator<KnownBlob> {
+/** All that the catalog knows of a group, live or in the trash, in the order of the ids. */
+export async function* knownBlobs({
+  catalog,
+  group,
+}: Pick<Sources, "catalog" | "group">): AsyncGenerator<KnownBlob> {
   let after: BlobId | undefined;
   for (;;) {
     const query = { group, limit: limits.listMax, ...(after === undefined ? {} : { after }) };

@@ -104,6 +104,11 @@ export const findingKinds = {
     doc: "a line of a journal that cannot be read",
     repair: "nothing; what it said is found as not-journaled, if it still matters",
   },
+  "journal-missing": {
+    severity: "risk",
+    doc: "a part of a journal that is gone, or shorter than it was",
+    repair: "nothing: put it back if you can; what it said is found as not-journaled",
+  },
   usage: {
     severity: "untidy",
     doc: "the usage of a user is not the sum of the files",
@@ -139,6 +144,8 @@ export interface Finding extends Facts {
 export interface Fault {
   readonly kind: FindingKind;
   readonly facts: Facts;
+  /** It is proven to be garbage: to mend it is to give its space back, and no more. */
+  readonly isGarbage?: boolean;
   readonly mend?: () => Promise<string | undefined>;
 }
 

@@ -1,21 +1,19 @@
 import type { KnownBlob } from "@dsm/catalog";
-import { markedGroup } from "@dsm/delivery";
-import type { IndexedChange } from "@dsm/journal";
 import { DsmError, limits, type MaintenanceLine } from "@dsm/protocol";
 import { z } from "zod";
+import { assertMounted } from "./assert-mounted.ts";
 import { blobFaults, blobFaultsNow } from "./blob-faults.ts";
 import { byBlob } from "./by-blob.ts";
-import { byVersion } from "./by-version.ts";
 import { digestFaults, digestFaultsNow } from "./digest-faults.ts";
-import { versionFaults, versionFaultsNow } from "./file-faults.ts";
 import { type Fault, type Finding, findingKinds, type FindingKind } from "./finding.ts";
 import { JournalBook } from "./journal-book.ts";
-import { lostChanges } from "./lost-changes.ts";
+import { missingParts } from "./missing-parts.ts";
 import { Meter } from "./meter.ts";
 import { Pace } from "./pace.ts";
 import type { FsckOptions, Scope } from "./scope.ts";
 import { type Suspect, Suspects } from "./suspects.ts";
 import { walkTree } from "./tree-walk.ts";
+import { findingsOfLoss, versionSuspects } from "./version-suspects.ts";
 import { placeFaults } from "./wrong-place.ts";
 
 const paramsSchema = z.strictObject({
@@ -45,17 +43,6 @@ export async function* fsck(options: FsckOptions, given: unknown, signal: AbortS
   await assertMounted(options);
   using journal = new JournalBook(options.root, options.group, options.settlingMaxMs);
   yield* new Fsck(options, params.data, signal, journal).run();
-}
-
-/**
- * Without the marker of the group its file system is not mounted here, and all of it looks lost.
- * @throws DsmError STORAGE_FAILED
- */
-async function assertMounted({ root, group }: FsckOptions): Promise<void> {
-  if ((await markedGroup(root)) === group) return;
-  throw new DsmError("STORAGE_FAILED", `${root} has no marker of group ${group}`, {
-    remedy: "is its file system mounted there?",
-  });
 }
 
 class Fsck {
@@ -110,6 +97,7 @@ class Fsck {
     const total = parts.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
     let done = 0;
     const journal = this.#journal;
+    const { root } = this.#scope;
     const meter = new Meter("reading the journals", "bytes", total, () => done);
     async function* faults(): AsyncGenerator<Suspect | undefined> {
       for (const part of parts) {
@@ -117,6 +105,8 @@ class Fsck {
         done += part.sizeBytes;
         yield undefined;
       }
+      const isMissing = (await missingParts(root)).length > 0;
+      yield isMissing ? () => missingParts(root) : undefined;
     }
     yield* this.#suspects.settle(faults(), meter);
   }
@@ -156,38 +146,11 @@ class Fsck {
   async *#compareVersions(): Lines {
     let done = 0;
     const meter = new Meter("comparing journals", "records", this.#journal.changes, () => done);
-    const advance = (count: number) => (done += count);
-    yield* this.#suspects.settle(this.#versionSuspects(advance), meter);
-  }
-
-  async *#versionSuspects(advance: (changes: number) => void): AsyncGenerator<Suspect | undefined> {
-    const scope = this.#scope;
-    const journal = this.#journal;
-    let hasRows = false;
-    // Changes of one file behind the last version of it that the catalog has.
-    let open: IndexedChange[] = [];
-    for await (const books of byVersion(scope.catalog, journal.byFile())) {
-      const isSameFile = open[0]?.user === books.user && open[0].fileId === books.fileId;
-      if (!isSameFile) {
-        yield this.#lostSuspect(open);
-        open = [];
-      }
-      hasRows ||= books.row?.group === scope.group;
-      if (books.row !== undefined) open = [];
-      else open.push(...books.changes.filter(({ aborted }) => !aborted));
-      advance(books.changes.length);
-      const looksWrong = versionFaults(scope, books).length > 0;
-      yield looksWrong ? () => versionFaultsNow(scope, journal, books) : undefined;
-    }
-    yield this.#lostSuspect(open);
-    // A catalog that knows nothing of a group proves nothing of it.
-    if (!hasRows) journal.noteLoss();
-  }
-
-  #lostSuspect(open: readonly IndexedChange[]): Suspect | undefined {
-    if (open.length === 0 || open.some(({ atMs }) => this.#scope.isYoung(atMs))) return undefined;
-    this.#hasLoaded ||= this.#params.repair;
-    return () => lostChanges(this.#scope, this.#journal, open);
+    const suspects = versionSuspects(this.#scope, this.#journal, {
+      advance: (count) => (done += count),
+      onLost: () => (this.#hasLoaded ||= this.#params.repair),
+    });
+    yield* this.#suspects.settle(suspects, meter);
   }
 
   async *#compareBlobs(): Lines {
@@ -233,14 +196,6 @@ class Fsck {
     if (findingsOfLoss.has(kind)) this.#journal.noteLoss();
   }
 }
-
-/** What one record or row was lost to, others may have been lost to as well. */
-const findingsOfLoss: ReadonlySet<FindingKind> = new Set([
-  "not-journaled",
-  "aborted-row",
-  "lost-row",
-  "lost-delete",
-]);
 
 const isOfSidecar = ({ kind }: Fault) => kind.endsWith("-sidecar");
 

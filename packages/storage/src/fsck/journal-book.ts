@@ -1,4 +1,5 @@
 import {
+  type IdHistory,
   type IndexedChange,
   type JournalPart,
   journalParts,
@@ -85,6 +86,10 @@ export class JournalBook implements Disposable {
   /** By id, with all changes that took it. */
   byId() {
     return this.#index.byId();
+  }
+
+  historyOf(id: BlobId): IdHistory {
+    return this.#index.historyOf(id);
   }
 
   /** All changes by user, file id and version. */

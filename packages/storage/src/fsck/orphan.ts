@@ -1,4 +1,5 @@
 import type { IdHistory, IndexedChange } from "@dsm/journal";
+import { type BlobId, blobIdToNumber } from "@dsm/protocol";
 import type { DiskFile } from "./disk-files.ts";
 import type { Fault } from "./finding.ts";
 import type { JournalBook } from "./journal-book.ts";
@@ -7,8 +8,9 @@ import type { Scope } from "./scope.ts";
 
 /**
  * A blob without a row. It is garbage when that is proven, and by nothing less: no record of any
- * journal is missing, and of each put that names it either an abort stands or the catalog has come
- * past the very change that put it out of use.
+ * journal is known to be missing, and of each put that names it either an abort stands or the
+ * catalog has come past the very change that put it out of use. Where no put names it, the catalog
+ * has to be older than its id.
  */
 export async function orphanFaults(
   scope: Scope,
@@ -24,7 +26,7 @@ export async function orphanFaults(
     if (await isToldByFile(scope, put)) return [];
   }
   const named = puts.at(-1);
-  const verdict = await verdictOf(scope, journal, puts, standing);
+  const verdict = await verdictOf(scope, journal, id, puts, standing);
   const facts = {
     ...(named === undefined ? {} : { user: named.user, fileId: named.fileId }),
     blobId: id,
@@ -37,7 +39,7 @@ export async function orphanFaults(
     await scope.blobs.remove(id);
     return "removed";
   };
-  return [{ kind: "orphan", facts, mend }];
+  return [{ kind: "orphan", facts, isGarbage: verdict.isGarbage, mend }];
 }
 
 /**
@@ -60,11 +62,12 @@ interface Verdict {
 async function verdictOf(
   scope: Scope,
   journal: JournalBook,
+  id: BlobId,
   puts: readonly IndexedChange[],
   standing: readonly IndexedChange[],
 ): Promise<Verdict> {
   if (!journal.isWhole) return { isGarbage: false, why: "the journals are not whole" };
-  if (puts.length === 0) return { isGarbage: true, why: "no upload of it was ever finished" };
+  if (puts.length === 0) return unrecordedVerdict(scope, id);
   if (standing.length === 0) return { isGarbage: true, why: "its upload was aborted" };
   for (const put of standing) {
     if (!(await isReplaced(scope, journal, put))) {
@@ -72,6 +75,19 @@ async function verdictOf(
     }
   }
   return { isGarbage: true, why: "a later version replaced it, and it was due to go" };
+}
+
+/**
+ * A catalog that has been there since the id was leased would have a row, had the upload been
+ * acknowledged. One that a rebuild or a restore has filled has only what records or a backup
+ * told, and of what no record names nobody knows whether it was acknowledged.
+ */
+async function unrecordedVerdict({ catalog }: Scope, id: BlobId): Promise<Verdict> {
+  const firstId = await catalog.firstIdSinceLoad();
+  if (firstId !== undefined && blobIdToNumber(id) < firstId) {
+    return { isGarbage: false, why: "no record names it, and the catalog was made anew since" };
+  }
+  return { isGarbage: true, why: "no upload of it was ever finished" };
 }
 
 /** The change that put it out of use stands, and the catalog has it, or had it and went on. */
