@@ -174,6 +174,8 @@ export const limits = {
   /** How often some member of a group looks for such blobs, and asks whether that is due. */
   orphanRoundMs: 86_400_000,
   orphanLookMs: 600_000,
+  /** Such blobs that it remembers from one look to the next: about 150 bytes each. */
+  orphansSeenMax: 100_000,
   /** Names, rows and lines of journals that it passes at a time, and in a second. */
   orphanLooksAtOnce: 1_000,
   orphanLooksPerSecond: 10_000,

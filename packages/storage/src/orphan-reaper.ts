@@ -8,6 +8,7 @@ import type { FsckOptions } from "./fsck/scope.ts";
 import type { GroupLease } from "./group-lease.ts";
 import { ReapPace } from "./reap-pace.ts";
 import { replaceFile } from "./scrub/replace-file.ts";
+import { StillBlobs } from "./still-blobs.ts";
 
 interface OrphanReaperOptions extends FsckOptions {
   /** The right to look, of which a group has one. */
@@ -32,11 +33,13 @@ export class OrphanReaper implements AsyncDisposable {
   readonly #options: OrphanReaperOptions;
   readonly #stopping = new AbortController();
   readonly #startedAtMs = Date.now();
+  readonly #still: StillBlobs;
   #alarm: Alarm | undefined;
   #round: Promise<void> | undefined;
 
   constructor(options: OrphanReaperOptions) {
     this.#options = options;
+    this.#still = new StillBlobs(options.orphanAgeMs ?? limits.orphanAgeMs, systemClock);
   }
 
   start(): void {
@@ -75,13 +78,17 @@ export class OrphanReaper implements AsyncDisposable {
   async #work(signal: AbortSignal, onCounts: (counts: Partial<OrphanCounts>) => void) {
     const { root, isBusy } = this.#options;
     const paceOf = (perSecond: number) => new ReapPace({ clock: systemClock, perSecond, isBusy });
+    this.#still.begin();
     await removeOrphans({
       ...this.#options,
       signal,
+      isStill: (blob) => this.#still.isStill(blob),
       onCounts,
       pace: paceOf(limits.reapPerSecond),
       lookPace: paceOf(limits.orphanLooksPerSecond),
     });
+    // Those that were met for the first time are looked at again, and the round ends with them.
+    if (this.#still.moving > 0) return;
     await replaceFile(root, statePath, JSON.stringify({ endedAtMs: Date.now() }));
   }
 

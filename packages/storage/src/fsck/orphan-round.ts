@@ -29,6 +29,8 @@ export interface OrphanWork extends FsckOptions {
   /** For what is unlinked. */
   readonly pace: ReapPace;
   readonly signal: AbortSignal;
+  /** Whether a blob has not changed for so long that no upload of it can be under way. */
+  readonly isStill: (blob: DiskFile) => boolean;
   readonly onCounts: (counts: Partial<OrphanCounts>) => void;
 }
 
@@ -86,7 +88,8 @@ class OrphanRound {
       if (known.next?.file.blobId === id || blobIdToNumber(id) < firstId) continue;
       const blob = await lookAt(root, id, blobPath(id));
       if (blob === undefined || blob.failure !== undefined) continue;
-      if (!this.#scope.isYoung(blob.changedAtMs)) yield blob;
+      if (this.#scope.isYoung(blob.changedAtMs)) continue;
+      if (this.#work.isStill(blob)) yield blob;
     }
   }
 
