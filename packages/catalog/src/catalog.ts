@@ -38,6 +38,8 @@ export interface TrashedBlob {
   readonly atMs: number;
   readonly user: string;
   readonly fileId: string;
+  /** Of the version that replaced it. */
+  readonly version: number;
   /** 0 when the row of the old version is gone already. */
   readonly sizeBytes: number;
 }
@@ -79,6 +81,9 @@ export interface TrashQuery {
   readonly beforeMs: number;
   readonly limit: number;
 }
+
+/** Where an entry stands in the trash of its group. */
+export type TrashKey = Pick<TrashedBlob, "atMs" | "user" | "fileId" | "version">;
 
 /** A user as the catalog keeps it; what a backup holds and a rebuild restores. */
 export interface UserRow {
@@ -220,8 +225,8 @@ export interface Catalog extends AsyncDisposable {
   commit(changes: readonly Change[]): Promise<CommitOutcome[]>;
   /** The first segment of a name starts at 1. A lost answer skips ids and never repeats them. */
   leaseSegment(name: string, count: number): Promise<Segment>;
-  /** Blobs that were put into the trash of a group before a time, oldest first. */
-  trashed(query: TrashQuery): Promise<TrashedBlob[]>;
+  /** Blobs put into the trash of a group before a time, by their keys: oldest first. */
+  trashed(query: TrashQuery & { readonly after?: TrashKey }): Promise<TrashedBlob[]>;
   /**
    * To be called after the blob was unlinked: removes the row of the old version, then the mark.
    * May be repeated. A version that itself still has a blob in the trash is kept, and its own
