@@ -36,6 +36,23 @@ test.skipIf(tmpfsMissing !== undefined)(
   60_000,
 );
 
+test("dsm status says why a storage is full", async () => {
+  await using dir = await tempDir();
+  await using up = spawnDsm([...upArgs, "--reserve", "4096TiB"], { cwd: dir.path });
+  const { http } = JSON.parse(await new Lines(up.stdout).next());
+  const answer = await fetch(`${http}/media/ann/a`, { method: "PUT", body: "hello" });
+  expect([answer.status, await answer.json()]).toEqual([
+    507,
+    expect.objectContaining({
+      detail: expect.stringMatching(
+        /^the cluster .* g1-s\d has \d+ bytes free and keeps 4503\d+ in/,
+      ),
+    }),
+  ]);
+  const { out } = await dsm(["status"], { cwd: dir.path });
+  expect(out).toContain("full (less is free than its reserve of 4.0 PiB)");
+});
+
 test("dsm up empties the trash when it is told to", async () => {
   await using dir = await tempDir();
   const env = { DSM_RESERVE: "0B", DSM_TRASH_GRACE: "0s", DSM_REAP_INTERVAL: "50ms" };
