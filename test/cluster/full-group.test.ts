@@ -24,13 +24,16 @@ describe("what a group can still do", () => {
       await client.upload({ user: "ann", fileId: "f", source: someBytes });
     }
     // The same data, on a cluster that wants more in reserve than any disk has.
-    await using full = await startCluster({ dataDir, secret, reserveBytes: 2 ** 60 });
+    await using full = await startCluster({ dataDir, secret, reserveBytes: 2 ** 52 });
     await using client = full.client();
     expect(await codeOf(client.upload({ user: "ann", fileId: "g", source: someBytes }))).toBe(
       "STORAGE_FULL",
     );
     const put = await fetch(`${full.http}/media/ann/g`, { method: "PUT", body: "x" });
-    expect([put.status, (await jsonOf(put)).code]).toEqual([507, "STORAGE_FULL"]);
+    const { code, detail, remedy } = await jsonOf<Record<string, string>>(put);
+    expect([put.status, code]).toEqual([507, "STORAGE_FULL"]);
+    expect(detail).toMatch(/ has \d+ bytes free and keeps 4503599627370496 in reserve$/);
+    expect(remedy).toContain("--reserve");
     expect((await fetch(`${full.http}/media/ann/f`)).status).toBe(200);
     await client.delete({ user: "ann", fileId: "f" });
     expect(await codeOf(client.stat("ann", "f"))).toBe("FILE_NOT_FOUND");

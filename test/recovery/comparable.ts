@@ -43,7 +43,8 @@ async function all<T>(page: (after: T | undefined, limit: number) => Promise<T[]
  * - Damage marks stand in the catalog alone; the scrub finds the damage again.
  * - A tombstone that a later version follows and whose blob was unlinked has done its duty. The
  *   reaper sweeps it only with the next blob of that file; a rebuild does not bring it back.
- * - A user who never had a file is nobody's yet: assigned again at the first upload.
+ * - A user without a file comes back where a storage has journaled that user, which it does now and
+ *   then; a history that is over at once need not have come to it.
  * - Ids are compared by themselves: a rebuild passes many over.
  */
 export function comparable({ users, versions, usage, moves }: Rows) {

@@ -147,9 +147,10 @@ describe("dsm catalog rebuild", () => {
   test("takes the groups of a dsm up by itself, and not while it runs", async () => {
     await using dir = await tempDir();
     const dataDir = join(dir.path, ".dsm");
+    const cluster = { dataDir, groups: 2, secret: "5".repeat(64) };
     {
-      await using cluster = await startCluster({ dataDir, groups: 2 });
-      await using client = cluster.client();
+      await using running = await startCluster(cluster);
+      await using client = running.client();
       for (const [user, group] of [
         ["ann", "g1"],
         ["bob", "g2"],
@@ -157,7 +158,11 @@ describe("dsm catalog rebuild", () => {
         await client.assign(user, group);
         await client.upload({ user, fileId: "f", source: bytesSource(new Uint8Array(9)) });
       }
+      await client.assign("cid", "g2");
+      await client.setQuota("cid", 9);
     }
+    // Storages journal the users whom they do not know yet when they start, and now and then.
+    await (await startCluster(cluster)).drain();
     const db = join(dataDir, "catalog.db");
     await rename(db, join(dir.path, "lost.db"));
     await using up = await startProcess({
@@ -176,12 +181,14 @@ describe("dsm catalog rebuild", () => {
     expect([refused.code, refused.stderr]).toEqual([4, expect.stringContaining("runs on")]);
     await up.stop("SIGTERM");
     const { code, stdout } = await run(dir.path);
-    expect([code, stdout]).toEqual([0, expect.stringContaining("rebuilt 2 users and 2 versions")]);
+    expect([code, stdout]).toEqual([0, expect.stringContaining("rebuilt 3 users and 2 versions")]);
     await using catalog = await openCatalog(`sqlite:${db}`);
     const { users } = await rowsOf(catalog);
-    expect(users.map(({ name, group }) => [name, group])).toEqual([
-      ["ann", "g1"],
-      ["bob", "g2"],
+    expect(users.map(({ name, group, quotaBytes }) => [name, group, quotaBytes])).toEqual([
+      ["ann", "g1", undefined],
+      ["bob", "g2", undefined],
+      // Who never had a file stands in the journals as well.
+      ["cid", "g2", 9],
     ]);
   });
 });

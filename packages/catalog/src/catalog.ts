@@ -1,4 +1,7 @@
 import type { BlobId, FileInfo, StoredSpace, TrashedFile, UserUsage } from "@dsm/protocol";
+import type { TrashedBlob, TrashKey, TrashQuery } from "./trashed.ts";
+
+export type { TrashedBlob, TrashKey, TrashQuery };
 
 /**
  * A new version with bytes. `file.blobId` is the id of the change, `file.version` is one more
@@ -30,18 +33,6 @@ export interface DeleteChange {
 
 export type Change = PutChange | DeleteChange;
 
-/** A blob that waits in the trash of its group to be unlinked. */
-export interface TrashedBlob {
-  readonly blobId: BlobId;
-  /** The id of the version that replaced it. */
-  readonly trashedBy: BlobId;
-  readonly atMs: number;
-  readonly user: string;
-  readonly fileId: string;
-  /** 0 when the row of the old version is gone already. */
-  readonly sizeBytes: number;
-}
-
 /**
  * What became of a change. `superseded`: its version does not follow the newest one, or `replaces`
  * is not that one's blob. `over quota`: the user's live bytes would pass the quota.
@@ -72,12 +63,6 @@ export interface ListPage {
   readonly files: FileInfo[];
   /** What to pass as `after` for the next page; absent on the last one. */
   readonly next?: string;
-}
-
-export interface TrashQuery {
-  readonly group: string;
-  readonly beforeMs: number;
-  readonly limit: number;
 }
 
 /** A user as the catalog keeps it; what a backup holds and a rebuild restores. */
@@ -220,8 +205,8 @@ export interface Catalog extends AsyncDisposable {
   commit(changes: readonly Change[]): Promise<CommitOutcome[]>;
   /** The first segment of a name starts at 1. A lost answer skips ids and never repeats them. */
   leaseSegment(name: string, count: number): Promise<Segment>;
-  /** Blobs that were put into the trash of a group before a time, oldest first. */
-  trashed(query: TrashQuery): Promise<TrashedBlob[]>;
+  /** Blobs put into the trash of a group before a time, by their keys: oldest first. */
+  trashed(query: TrashQuery & { readonly after?: TrashKey }): Promise<TrashedBlob[]>;
   /**
    * To be called after the blob was unlinked: removes the row of the old version, then the mark.
    * May be repeated. A version that itself still has a blob in the trash is kept, and its own

@@ -58,6 +58,7 @@ export interface ClusterOptions {
   readonly hotCacheBytes?: number;
   readonly trashGraceMs?: number;
   readonly reapIntervalMs?: number;
+  readonly reapPerSecond?: number;
   readonly reserveBytes?: number;
   readonly scrubBytesPerSecond?: number;
   readonly scrubIntervalMs?: number;
@@ -197,7 +198,8 @@ export class Cluster implements AsyncDisposable {
     const { trashGraceMs = defaults.trashGraceMs, reserveBytes = defaults.reserveBytes } =
       this.#options;
     const { reapIntervalMs = defaults.reapIntervalMs } = this.#options;
-    const { sync, commitGroupMax, doubtSettleMs, orphanAgeMs, orphanLookMs } = this.#options;
+    const { reapPerSecond, sync, commitGroupMax, doubtSettleMs, orphanAgeMs, orphanLookMs } =
+      this.#options;
     return new Member(id, 0, (port) =>
       startStorage({
         id,
@@ -217,6 +219,7 @@ export class Cluster implements AsyncDisposable {
         scrubIntervalMs: this.#options.scrubIntervalMs ?? defaults.scrubIntervalMs,
         moveBytesPerSecond: this.#options.moveBytesPerSecond,
         movePollMs: this.#options.movePollMs,
+        ...(reapPerSecond === undefined ? {} : { reapPerSecond }),
         ...(sync === undefined ? {} : { sync }),
         ...(commitGroupMax === undefined ? {} : { commitGroupMax }),
         ...(doubtSettleMs === undefined ? {} : { doubtSettleMs }),

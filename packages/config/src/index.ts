@@ -2,10 +2,12 @@ export { type HostPort, parseListenAddress, showHostPort } from "./kinds/address
 export { type Deliveries, parseDeliveries } from "./kinds/delivery.ts";
 export type { Mount } from "./kinds/lists.ts";
 export { parseDuration, parseSize } from "./kinds/measures.ts";
-export { type Config, type ConfigSources, loadConfig, logLevelOf } from "./load.ts";
+export { type Config, loadConfig, logLevelOf } from "./load.ts";
 export { configMarkdown } from "./markdown.ts";
 export { type NamedOption, optionsOf } from "./names.ts";
 export { nearest } from "./nearest.ts";
 export type { ConfigRole } from "./option.ts";
+export type { ConfigSources } from "./read-option.ts";
 export { sampleToml } from "./sample.ts";
 export { readPrivateFile, readSecretFile } from "./secret-option.ts";
+export { loadUpConfig, type UpConfig, upOptions } from "./up-options.ts";

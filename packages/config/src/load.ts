@@ -1,13 +1,18 @@
-import { resolve } from "node:path";
 import type { LogLevel } from "@dsm/log";
 import { DsmError } from "@dsm/protocol";
 import { assertFits } from "./cross-checks.ts";
 import { type NamedOption, optionsOf } from "./names.ts";
 import type { ConfigRole, Option, Section, SharedOption } from "./option.ts";
 import type { options } from "./options.ts";
-import { readFrom, readOption, type Setting, type Sources } from "./read-option.ts";
+import {
+  type ConfigSources,
+  readFrom,
+  readOption,
+  type Setting,
+  type Sources,
+  sourcesOf,
+} from "./read-option.ts";
 import { isTooOpen, readSecret, tooOpen } from "./secret-option.ts";
-import { readTomlFile } from "./toml-file.ts";
 
 type Table = typeof options;
 
@@ -47,14 +52,6 @@ type Own<R extends ConfigRole> =
 /** What a role runs with: its shared options, its own, and the secret itself. */
 export type Config<R extends ConfigRole> = Common<R> & Own<R>;
 
-export interface ConfigSources {
-  /** Values of flags by the key of the option. */
-  readonly flags?: Readonly<Record<string, string | undefined>>;
-  readonly env: Readonly<Record<string, string | undefined>>;
-  /** The TOML file; DSM_CONFIG in `env` names it too. */
-  readonly configPath?: string | undefined;
-}
-
 /**
  * The checked configuration of a role: flags weigh more than variables, then the file, then the
  * defaults.
@@ -63,11 +60,9 @@ export interface ConfigSources {
  */
 export async function loadConfig<R extends ConfigRole>(
   role: R,
-  { flags = {}, env, configPath }: ConfigSources,
+  from: ConfigSources,
 ): Promise<Config<R>> {
-  const path = configPath ?? (env["DSM_CONFIG"] || undefined);
-  const file = path === undefined ? undefined : await readTomlFile(resolve(path));
-  const sources: Sources = { flags, env, file };
+  const sources = await sourcesOf(from);
   const named = optionsOf(role);
   // Wrong values are reported before missing ones: they say more about what was meant.
   const settings = new Map(named.map((it) => [it.key, readOption(it, sources)]));

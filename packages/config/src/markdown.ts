@@ -1,5 +1,6 @@
 import { type NamedOption, namedOptions } from "./names.ts";
 import { type Section, sections } from "./option.ts";
+import { upOptions } from "./up-options.ts";
 
 /** docs/CONFIG.md. */
 export function configMarkdown(): string {
@@ -26,9 +27,10 @@ function optionMarkdown(named: NamedOption): string {
   const { tomlKey, flag, env, option, section, roles } = named;
   const names = flag === undefined ? `\`${env}\`` : `\`${flag}\`, \`${env}\``;
   const readers = section === "common" || roles.length > 1 ? ` Read by: ${roles.join(", ")}.` : "";
+  const up = upOptions().some((it) => it.key === named.key) ? " `dsm up` takes it as well." : "";
   return `### \`${tomlKey}\`
 
-${option.doc}${readers}
+${option.doc}${readers}${up}
 
 - Also: ${names}
 - Value: ${option.kind.rule}

@@ -3,7 +3,22 @@ import { DsmError } from "@dsm/protocol";
 import { path as pathKind } from "./kinds/index.ts";
 import type { Reading } from "./kinds/kind.ts";
 import type { NamedOption } from "./names.ts";
-import type { TomlFile } from "./toml-file.ts";
+import { readTomlFile, type TomlFile } from "./toml-file.ts";
+
+/** What a configuration is to be loaded from. */
+export interface ConfigSources {
+  /** Values of flags by the key of the option. */
+  readonly flags?: Readonly<Record<string, string | undefined>>;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** The TOML file; DSM_CONFIG in `env` names it too. */
+  readonly configPath?: string | undefined;
+}
+
+/** @throws DsmError BAD_CONFIG for a file that cannot be read */
+export async function sourcesOf({ flags = {}, env, configPath }: ConfigSources): Promise<Sources> {
+  const path = configPath ?? (env["DSM_CONFIG"] || undefined);
+  return { flags, env, file: path === undefined ? undefined : await readTomlFile(resolve(path)) };
+}
 
 /** Where a configuration comes from. */
 export interface Sources {

@@ -18,6 +18,7 @@ export * from "./media-target.ts";
 export * from "./messages.ts";
 export * from "./names.ts";
 export * from "./restore-request.ts";
+export * from "./room.ts";
 export * from "./secret.ts";
 export * from "./stored-space.ts";
 export * from "./version.ts";

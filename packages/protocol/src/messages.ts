@@ -35,8 +35,10 @@ const storageStateSchema = z.object({
   publicUrl: z.url(),
   freeBytes: countSchema,
   totalBytes: countSchema,
-  /** No room for new blobs, by its own reserve. */
+  /** No room for new blobs: less is free than its reserve, or the disk has refused more. */
   full: z.boolean(),
+  /** What it keeps free; absent from an older dsm. */
+  reserveBytes: countSchema.optional(),
   /** Writing to its disk fails: no writes until its own probe succeeds again. */
   failing: z.boolean().optional(),
   /** Requests on its data port right now. */

@@ -1,4 +1,4 @@
-import { DsmError } from "@dsm/protocol";
+import { DsmError, reserveRemedy } from "@dsm/protocol";
 import type { DiskHealth } from "./disk-health.ts";
 
 interface Admission {
@@ -27,6 +27,6 @@ export function assertTakesWrites(storage: Admission, announcedBytes = 0): void 
     "STORAGE_FULL",
     `group ${group} has ${freeBytes} bytes free, keeps ${reserveBytes} in reserve, and the file ` +
       `has ${announcedBytes}`,
-    { remedy: "add space to the group file system or delete files" },
+    { remedy: reserveRemedy },
   );
 }

@@ -110,12 +110,13 @@ export class BlobStore {
 
   /**
    * Removes a blob and its sidecar. What is gone already is no error.
+   * @returns whether the blob was there
    * @throws DsmError STORAGE_FAILED
    */
-  async remove(id: BlobId): Promise<void> {
+  async remove(id: BlobId): Promise<boolean> {
     // The sidecar first: a blob without one can be read, a sidecar without a blob is litter.
     await this.#unlink(piecesPath(id));
-    await this.#unlink(blobPath(id));
+    return this.#unlink(blobPath(id));
   }
 
   #writeNew(path: string, bytes: Uint8Array): Promise<void> {
@@ -158,11 +159,14 @@ export class BlobStore {
     if (this.#leftovers.size > 0) this.#retryLater();
   }
 
-  async #unlink(path: string): Promise<void> {
+  /** @returns whether there was something */
+  async #unlink(path: string): Promise<boolean> {
     try {
       await unlink(join(this.#root, path));
+      return true;
     } catch (cause) {
       if (systemErrorCode(cause) !== "ENOENT") throw diskError(`${path} cannot be removed`, cause);
+      return false;
     }
   }
 }

@@ -1,7 +1,7 @@
-import type { Catalog, DeleteChange, TrashedBlob } from "@dsm/catalog";
+import type { Catalog, DeleteChange, TrashedBlob, TrashKey } from "@dsm/catalog";
 import type { Clock } from "@dsm/clock";
 import { crashPoint } from "@dsm/faults";
-import { type BlobId, type FileInfo, limits } from "@dsm/protocol";
+import { type FileInfo, limits } from "@dsm/protocol";
 import type { BlobStore } from "./blob-store.ts";
 import type { Committer } from "./committer.ts";
 import type { IdLease } from "./id-lease.ts";
@@ -42,18 +42,16 @@ export async function reapRound(
   signal: AbortSignal,
   onCounts: (counts: Partial<ReapCounts>) => void,
 ): Promise<void> {
+  // Entries may stay that wait for another group's trash, any number of them and for as long as
+  // that group is away: so the next batch is what stands behind the last, whatever became of it.
+  let after: TrashKey | undefined;
   // In turns, so that neither waits for the end of a long backlog of the other.
-  let firstBefore: BlobId | undefined;
   for (;;) {
     const moreExpired = await deleteExpired(work, pace, signal, onCounts);
-    const due = await dueBlobs(work, limits.reapBatchMax);
-    const first = due[0]?.blobId;
-    // A batch that begins like the one before shows that nothing of it can be forgotten yet.
-    const isStuck = first !== undefined && first === firstBefore;
-    if (!isStuck) for (const blob of due) onCounts(await unlink(work, pace, signal, blob));
-    const moreTrash = !isStuck && due.length === limits.reapBatchMax;
-    if (!moreExpired && !moreTrash) return;
-    firstBefore = first;
+    const due = await dueBlobs(work, limits.reapBatchMax, after);
+    for (const blob of due) onCounts(await unlink(work, pace, signal, blob));
+    after = due.at(-1) ?? after;
+    if (!moreExpired && due.length < limits.reapBatchMax) return;
   }
 }
 
@@ -101,14 +99,15 @@ async function unlink(
   await pace.turn(signal);
   const beganMs = work.clock.monotonicMs();
   // The bytes go before the row: a crash between the two is mended by the next round.
-  await work.blobs.remove(blob.blobId);
+  const wasThere = await work.blobs.remove(blob.blobId);
   const diskMs = work.clock.monotonicMs() - beganMs;
   crashPoint("reaper.unlinked");
   await work.catalog.forgetTrashed(blob);
   crashPoint("reaper.forgotten");
   const { sizeBytes } = blob;
-  pace.done({ bytes: sizeBytes, diskMs });
-  return { blobs: 1, bytes: sizeBytes };
+  pace.done({ bytes: wasThere ? sizeBytes : 0, diskMs });
+  // An entry that has to stay comes again in each round, and its bytes came back in the first.
+  return wasThere ? { blobs: 1, bytes: sizeBytes } : {};
 }
 
 function dueFiles({ catalog, group, clock }: ReapWork, limit: number): Promise<FileInfo[]> {
@@ -118,6 +117,8 @@ function dueFiles({ catalog, group, clock }: ReapWork, limit: number): Promise<F
 function dueBlobs(
   { catalog, group, clock, trashGraceMs }: ReapWork,
   limit: number,
+  after?: TrashKey,
 ): Promise<TrashedBlob[]> {
-  return catalog.trashed({ group, beforeMs: clock.now() - trashGraceMs, limit });
+  const query = { group, beforeMs: clock.now() - trashGraceMs, limit };
+  return catalog.trashed(after === undefined ? query : { ...query, after });
 }

@@ -4,6 +4,7 @@ import { limits } from "@dsm/protocol";
 import { tempDir, until } from "@dsm/testkit";
 import { GroupLease } from "./group-lease.ts";
 import { ManualClock } from "./testing/manual-clock.ts";
+import { waitForGroup } from "./testing/waiting-trash.ts";
 import { WriteBench } from "./testing/write-bench.ts";
 
 const ttlMs = limits.ttlMinMs;
@@ -77,6 +78,26 @@ describe("the reaper", () => {
     expect([sum.expired, sum.blobs]).toEqual([names.length, names.length]);
     expect(counted).toEqual({ expired: names.length, blobs: names.length });
     expect(await bench.blobFiles()).toEqual([]);
+  });
+
+  test("gets past any number of entries that wait for the trash of another group", async () => {
+    await using bench = await WriteBench.open();
+    const count = 3 * limits.reapBatchMax;
+    await waitForGroup(bench.catalog, "away", count);
+    const { file } = await bench.put("ordinary", "ordinary");
+    await bench.delete("ordinary");
+    const waiting = () => bench.catalog.trashed({ group: "g1", beforeMs: Infinity, limit: 1_000 });
+    expect(await waiting()).toHaveLength(count + 1);
+    await using reaper = bench.reaper({ reapPerSecond: 1e6 });
+    expect(await reaper.reap()).toEqual({ expired: 0, blobs: 1, bytes: file.sizeBytes });
+    expect(await bench.blobFiles()).toEqual([]);
+    expect(await waiting()).toHaveLength(count);
+    // What stays was counted when its bytes went.
+    expect(await reaper.reap()).toEqual({ expired: 0, blobs: 0, bytes: 0 });
+    const query = { group: "away", beforeMs: Infinity, limit: 1_000 };
+    for (const blob of await bench.catalog.trashed(query)) await bench.catalog.forgetTrashed(blob);
+    await reaper.reap();
+    expect(await waiting()).toEqual([]);
   });
 
   test("keeps to its pace from one unlink to the next", async () => {

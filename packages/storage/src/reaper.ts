@@ -85,7 +85,7 @@ export class Reaper implements AsyncDisposable {
       const isStopping = this.#stopping.signal.aborted;
       if (!isStopping) log.warn({ err }, "trash: round failed, tried again at the next interval");
     }
-    if (sum !== nothing) log.info(sum, "trash: expired files deleted, blobs unlinked");
+    if (sum.expired + sum.blobs > 0) log.info(sum, "trash: expired files deleted, blobs unlinked");
     return sum;
   }
 }

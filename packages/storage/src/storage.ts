@@ -264,19 +264,19 @@ export class Storage implements AsyncDisposable {
   }
 
   async #state(): Promise<StorageState> {
-    const { freeBytes, totalBytes } = await this.#opened.space.soon();
-    const { heldUp } = this.#mover;
+    const space = await this.#opened.space.soon();
+    const { reserveBytes } = this.#options;
     return {
       storageId: this.id,
       group: this.group,
       dataUrl: this.dataUrl,
       publicUrl: this.publicUrl,
-      freeBytes,
-      totalBytes,
-      full: this.#commits.health.isFull || freeBytes < this.#options.reserveBytes,
+      ...space,
+      full: this.#commits.health.isFull || space.freeBytes < reserveBytes,
+      reserveBytes,
       failing: this.#commits.health.isFailing,
       activeRequests: this.activeRequests,
-      ...(heldUp === undefined ? {} : { movesHeldUp: heldUp }),
+      movesHeldUp: this.#mover.heldUp,
       draining: this.#draining,
       incarnation: this.#incarnation,
       softwareVersion,

@@ -67,6 +67,14 @@ describe("placement", () => {
       ["GROUP_UNAVAILABLE", [member({ online: false })]],
       ["GROUP_UNAVAILABLE", [member({ draining: true })]],
       ["STORAGE_FULL", [member({ full: true })]],
+      [
+        "STORAGE_FULL",
+        [
+          member({ full: true, reserveBytes: 90 }),
+          member({ storageId: "s2", full: true, freeBytes: 11, reserveBytes: 80 }),
+        ],
+      ],
+      ["STORAGE_FULL", [member({ full: true, reserveBytes: 5 })]],
       ["STORAGE_FAILED", [member({ failing: true })]],
     ];
     const errors = cases.map(([, members]) => whyNoneServes("g1", members, 0));
@@ -75,7 +83,10 @@ describe("placement", () => {
       "no storage of group g1 has joined since this tracker started 1970-01-01T00:00:00.000Z",
       "group g1 has had no live storage since 1970-01-01T00:00:01.000Z",
       "all live storages of group g1 are draining",
-      "group g1 has no storage with room for more",
+      "group g1 has no storage with room for more: storage s1 has 10 bytes free",
+      "group g1 has no storage with room for more: storage s2 has 11 bytes free and keeps 80 in reserve",
+      "group g1 has no storage with room for more: storage s1 has 10 bytes free, with 5 in " +
+        "reserve, and its disk has refused more",
       "no storage of group g1 can write to its disk",
     ]);
   });

@@ -1,4 +1,4 @@
-import { DsmError, type Intent, type Member } from "@dsm/protocol";
+import { DsmError, type Intent, isBelowReserve, type Member, reserveRemedy } from "@dsm/protocol";
 
 /**
  * The group for a new user: the one with most room among those that can take a write now. All
@@ -12,7 +12,8 @@ export function roomiestGroup(members: readonly Member[]): string {
     if (best === undefined || roomier(member, best)) best = member;
   }
   if (best !== undefined) return best.group;
-  if (members.some((member) => member.online && member.full)) throw allFull("the cluster");
+  const full = members.filter((member) => member.online && member.full);
+  if (full.length > 0) throw allFull("the cluster", full);
   if (members.some((member) => member.online && member.failing === true)) {
     throw cannotWrite("no storage of any group");
   }
@@ -57,7 +58,7 @@ export function whyNoneServes(
   if (running.some((member) => member.failing === true)) {
     return cannotWrite(`no storage of group ${group}`);
   }
-  if (running.length > 0) return allFull(`group ${group}`);
+  if (running.length > 0) return allFull(`group ${group}`, running);
   return unavailable(`all live storages of group ${group} are draining`);
 }
 
@@ -67,8 +68,23 @@ function cannotWrite(who: string): DsmError {
   });
 }
 
-function allFull(what: string): DsmError {
-  return new DsmError("STORAGE_FULL", `${what} has no storage with room for more`, {
-    remedy: "add space to the group file system or delete files",
+/** @param full the members that are, of which the one with most room speaks for all */
+function allFull(what: string, full: readonly Member[]): DsmError {
+  const best = full.toSorted((a, b) => b.freeBytes - a.freeBytes)[0];
+  const why = best === undefined ? "" : `: storage ${best.storageId} ${whyFull(best)}`;
+  return new DsmError("STORAGE_FULL", `${what} has no storage with room for more${why}`, {
+    remedy:
+      best !== undefined && isBelowReserve(best)
+        ? reserveRemedy
+        : "add space or inodes to the group file system, or delete files",
   });
+}
+
+function whyFull(member: Member): string {
+  const { freeBytes, reserveBytes } = member;
+  const free = `has ${freeBytes} bytes free`;
+  if (isBelowReserve(member)) return `${free} and keeps ${reserveBytes} in reserve`;
+  // An older dsm does not say what it keeps.
+  if (reserveBytes === undefined) return free;
+  return `${free}, with ${reserveBytes} in reserve, and its disk has refused more`;
 }

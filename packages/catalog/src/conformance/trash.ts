@@ -56,11 +56,11 @@ export function describeTrash(backend: Backend): void {
     const gone = deletion(two, { atMs: 3_000 });
     await at.catalog.commit([gone]);
     const { user } = at;
-    const common = { user, fileId: "a" };
-    const trash: TrashedBlob[] = [
-      { ...common, blobId: one.blobId, trashedBy: two.blobId, atMs: 2_000, sizeBytes: 7 },
-      { ...common, blobId: two.blobId, trashedBy: gone.id, atMs: 3_000, sizeBytes: 8 },
-    ];
+    const entry = (old: FileInfo, trashedBy: TrashedBlob["trashedBy"], atMs: number) => {
+      const { blobId, version, sizeBytes } = old;
+      return { user, fileId: "a", blobId, trashedBy, atMs, version: version + 1, sizeBytes };
+    };
+    const trash = [entry(one, two.blobId, 2_000), entry(two, gone.id, 3_000)];
     expect(await at.trash()).toEqual(trash);
     expect(await at.trash(3_000)).toEqual(trash.slice(0, 1));
     const { group } = at;
@@ -79,6 +79,66 @@ export function describeTrash(backend: Backend): void {
     await at.history([1_000, 2_000]);
     const elsewhere = { group: uniqueName("g"), beforeMs: 10_000, limit: 9 };
     expect(await at.catalog.trashed(elsewhere)).toEqual([]);
+  });
+
+  test("pages by key go through all entries once, also those of one moment", async () => {
+    await using at = await scene(backend);
+    const { catalog, user, group } = at;
+    const other = `${user}-`;
+    // One moment for all: the user decides, then the file, byte by byte, then the version.
+    for (const [owner, fileId] of [user, other].flatMap((it) => [
+      [it, "Z"],
+      [it, "é"],
+      [it, "z"],
+    ])) {
+      const first = put({ user: owner!, fileId: fileId!, group });
+      const second = overwrite(first.file, { modifiedAtMs: 5_000 });
+      const third = overwrite(second.file, { modifiedAtMs: 5_000 });
+      for (const change of [first, second, third]) await catalog.commit([change]);
+    }
+    const last = put({ user, fileId: "early", group });
+    await catalog.commit([last]);
+    await catalog.commit([overwrite(last.file, { modifiedAtMs: 4_000 })]);
+
+    const all = await at.trash();
+    const names = all.map(({ user: owner, fileId, version }) => [owner, fileId, version]);
+    const versionsOf = (owner: string) =>
+      ["Z", "z", "é"].flatMap((fileId) => [2, 3].map((version) => [owner, fileId, version]));
+    expect(names).toEqual([[user, "early", 2], ...versionsOf(user), ...versionsOf(other)]);
+    for (const limit of [1, 2, 5]) {
+      const paged: TrashedBlob[] = [];
+      for (let after: TrashedBlob | undefined; ; after = paged.at(-1)) {
+        const query = { group, beforeMs: 9_000, limit, ...(after === undefined ? {} : { after }) };
+        const page = await catalog.trashed(query);
+        if (page.length === 0) break;
+        paged.push(...page);
+      }
+      expect(paged).toEqual(all);
+    }
+    // What is forgotten meanwhile moves no entry to another page, as an offset would.
+    const [early, ...rest] = all;
+    await catalog.forgetTrashed(early!);
+    expect(await catalog.trashed({ group, beforeMs: 9_000, limit: 2, after: early! })).toEqual(
+      rest.slice(0, 2),
+    );
+  });
+
+  test("what cannot be forgotten before another group's trash does not hide what is behind", async () => {
+    await using at = await scene(backend);
+    const { catalog, user, group } = at;
+    const old = put({ user, fileId: "moved", group: uniqueName("gone") });
+    const moved = overwrite(old.file, { group, modifiedAtMs: 2_000 });
+    const ordinary = put({ user, fileId: "b", group });
+    const behind = deletion(ordinary.file, { atMs: 4_000 });
+    for (const change of [old, moved, deletion(moved.file), ordinary, behind]) {
+      expect(await catalog.commit([change])).toEqual(["in force"]);
+    }
+    const [stuck, next] = await at.trash();
+    expect([stuck?.blobId, next?.blobId]).toEqual([moved.file.blobId, ordinary.file.blobId]);
+    await catalog.forgetTrashed(stuck!);
+    expect(await at.trash()).toEqual([stuck!, next!]);
+    const query = { group, beforeMs: 9_000, limit: 1 };
+    expect(await catalog.trashed({ ...query, after: stuck! })).toEqual([next!]);
   });
 
   test("a version is kept until the blob that it replaced is forgotten", async () => {

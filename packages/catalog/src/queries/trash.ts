@@ -1,7 +1,7 @@
 import type { BlobId } from "@dsm/protocol";
-import { and, desc, eq, gt, isNotNull, isNull, lt, not, or } from "drizzle-orm";
+import { and, desc, eq, gt, gte, isNotNull, isNull, lt, not, or, type SQL } from "drizzle-orm";
 import { alias } from "drizzle-orm/sqlite-core";
-import type { TrashedBlob, TrashQuery } from "../catalog.ts";
+import type { TrashedBlob, TrashKey, TrashQuery } from "../catalog.ts";
 import { decoderOf } from "../decode.ts";
 import type { Dialect } from "../dialect.ts";
 import { change, readRows, type ScriptRun } from "../script.ts";
@@ -11,9 +11,12 @@ import { addUsage, Usage } from "./usage.ts";
  * Clocks of storages differ, so a version may seem older than the one it replaced. As long as
  * that one still has a blob of its own in the trash, it goes first.
  */
-export async function trashedBlobs(dialect: Dialect, query: TrashQuery): Promise<TrashedBlob[]> {
+export async function trashedBlobs(
+  dialect: Dialect,
+  query: TrashQuery & { readonly after?: TrashKey },
+): Promise<TrashedBlob[]> {
   const { versions } = dialect.tables;
-  const { group, beforeMs, limit } = query;
+  const { group, beforeMs, after, limit } = query;
   const old = alias(versions, "old");
   const rows = await dialect.read(`list the trash of group ${group}`, () =>
     dialect.db
@@ -23,6 +26,7 @@ export async function trashedBlobs(dialect: Dialect, query: TrashQuery): Promise
         atMs: versions.atMs,
         user: versions.user,
         fileId: versions.fileId,
+        version: versions.version,
         sizeBytes: old.sizeBytes,
       })
       .from(versions)
@@ -31,6 +35,7 @@ export async function trashedBlobs(dialect: Dialect, query: TrashQuery): Promise
         and(
           eq(versions.trashGroup, group),
           lt(versions.atMs, beforeMs),
+          after === undefined ? undefined : isBehind(dialect, after),
           or(isNull(old.trashGroup), not(gt(old.atMs, versions.atMs))),
         ),
       )
@@ -40,6 +45,21 @@ export async function trashedBlobs(dialect: Dialect, query: TrashQuery): Promise
   // A mark without `replaces` is never written: see rowOf in commit.ts.
   return rows.flatMap((row) =>
     row.blobId === null ? [] : [{ ...row, blobId: row.blobId, sizeBytes: row.sizeBytes ?? 0 }],
+  );
+}
+
+/** The time stands by itself, for that is what databases find the way to the index from. */
+function isBehind({ tables }: Dialect, after: TrashKey): SQL | undefined {
+  const { atMs, user, fileId, version } = tables.versions;
+  const isSameUser = eq(user, after.user);
+  return and(
+    gte(atMs, after.atMs),
+    or(
+      gt(atMs, after.atMs),
+      gt(user, after.user),
+      and(isSameUser, gt(fileId, after.fileId)),
+      and(isSameUser, eq(fileId, after.fileId), gt(version, after.version)),
+    ),
   );
 }
 
@@ -57,6 +77,7 @@ export async function trashEntryOf(
         atMs: versions.atMs,
         user: versions.user,
         fileId: versions.fileId,
+        version: versions.version,
         sizeBytes: old.sizeBytes,
         trashGroup: versions.trashGroup,
       })

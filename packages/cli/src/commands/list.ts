@@ -1,4 +1,5 @@
 import { type FileInfo, limits } from "@dsm/protocol";
+import { damageText } from "../damage-text.ts";
 import { clusterArgs } from "../find-cluster.ts";
 import { quoted } from "../quoted.ts";
 import { warn } from "../report.ts";
@@ -38,13 +39,20 @@ export const list = command({
 
 function tableOf(files: readonly FileInfo[]): string[] {
   const expires = files.some((it) => it.expiresAtMs !== undefined);
+  const damaged = files.some((it) => it.damage !== undefined);
   const rows = files.map((it) => [
     sizeText(it.sizeBytes).padStart(10),
     timeText(it.modifiedAtMs),
     ...(expires ? [it.expiresAtMs === undefined ? "never" : timeText(it.expiresAtMs)] : []),
+    ...(damaged ? [it.damage === undefined ? "no" : damageText(it.damage)] : []),
     it.mediaType,
     it.fileId,
   ]);
-  const times = expires ? ["MODIFIED", "EXPIRES"] : ["MODIFIED"];
-  return tableLines([["SIZE".padStart(10), ...times, "TYPE", "FILE"], ...rows]);
+  const head = [
+    "SIZE".padStart(10),
+    "MODIFIED",
+    ...(expires ? ["EXPIRES"] : []),
+    ...(damaged ? ["DAMAGED"] : []),
+  ];
+  return tableLines([[...head, "TYPE", "FILE"], ...rows]);
 }

@@ -51,6 +51,13 @@ test("a byte that went bad: no download takes it, the scrub finds it, a new uplo
   expect(found.out).toStartWith(`${damaged}group g1: 1 damaged file\n`);
   expect(found.out).toContain("1 bad pieces found, 0 healed");
   expect((await run("scrub --group g1 --status")).out).toStartWith(damaged);
+  // A table without damage has no column for it.
+  const list = async () => (await run("list --user ann")).out;
+  await run("upload - --user ann --id sound", new Blob(["sound"]));
+  expect((await run("stat film --user ann")).out).toMatch(/\ndamaged +pieces 2: see dsm scrub\n/);
+  expect((await run("stat sound --user ann")).out).not.toContain("damaged");
+  expect(await list()).toMatch(/ DAMAGED +TYPE +FILE\n.* pieces 2 .* film\n.* no .* sound\n/);
+  await run("delete sound --user ann");
   const refused = await run("download film --user ann --json");
   expect([refused.exit, JSON.parse(refused.err).error.code]).toEqual([1, "DATA_CORRUPT"]);
 

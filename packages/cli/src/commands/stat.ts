@@ -1,3 +1,4 @@
+import { damageText } from "../damage-text.ts";
 import { clusterArgs } from "../find-cluster.ts";
 import { sayResult } from "../stdout.ts";
 import { command } from "../strict.ts";
@@ -23,6 +24,9 @@ export const stat = command({
       ["sha256", file.sha256],
       ["modified", timeText(file.modifiedAtMs)],
       ...(file.expiresAtMs === undefined ? [] : [["expires", timeText(file.expiresAtMs)]]),
+      ...(file.damage === undefined
+        ? []
+        : [["damaged", `${damageText(file.damage)}: see dsm scrub`]]),
       ["version", String(file.version)],
       ["group", file.group],
       ["blob", file.blobId],

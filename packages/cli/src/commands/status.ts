@@ -4,6 +4,7 @@ import { clusterArgs } from "../find-cluster.ts";
 import { resultText, say, sayResult } from "../stdout.ts";
 import { command } from "../strict.ts";
 import { sizeText, spanText, tableLines } from "../table.ts";
+import { whyFull } from "../why-full.ts";
 import { withClient } from "../with-client.ts";
 
 const watchIntervalMs = 1_000;
@@ -109,10 +110,12 @@ function memberCells(member: Member, nowMs: number): string[] {
   ];
 }
 
-function stateOf({ online, draining, full, movesHeldUp }: Member): string {
+function stateOf(member: Member): string {
+  const { online, draining, full, movesHeldUp } = member;
   if (!online) return "offline";
   const isHeldUp = movesHeldUp !== undefined;
-  const all = [draining ? "draining" : "", full ? "full" : "", isHeldUp ? "moves held up" : ""];
+  const fullWords = full ? `full (${whyFull(member)})` : "";
+  const all = [draining ? "draining" : "", fullWords, isHeldUp ? "moves held up" : ""];
   const notes = all.filter((it) => it !== "");
   return notes.length === 0 ? "online" : notes.join(", ");
 }

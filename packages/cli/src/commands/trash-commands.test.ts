@@ -58,6 +58,10 @@ test("what was deleted is listed, restored, and removed for good", async () => {
     failed: 0,
   });
   expect((await run("trash list --user ann")).out).toBe("");
+  for (const what of ["--user nobody", "nope --user ann"]) {
+    const failed = await run(`trash empty ${what} --yes`);
+    expect(failed).toEqual({ exit: 3, out: "", err: expect.stringMatching(/^dsm: [^\n]+\n$/) });
+  }
   expect((await run("download b/film --user ann -o -")).out).toBe("x".repeat(2048));
 });
 

@@ -37,9 +37,11 @@ export const trashEmpty = command({
         sum.kept += emptied.kept;
       });
       bar[Symbol.dispose]();
+      // Where nothing but failures came of it, they are all that there is to say.
+      const isNothing = failed > 0 && sum.blobs === 0 && sum.kept === 0;
       const kept = sum.kept === 0 ? "" : `; ${sum.kept} came in meanwhile and are left`;
       const line = `removed ${sum.blobs} blobs, ${sizeText(sum.bytes)}${kept}`;
-      await sayResult(json, { ...sum, failed }, [line]);
+      await sayResult(json, { ...sum, failed }, isNothing ? [] : [line]);
       return exit;
     });
   },

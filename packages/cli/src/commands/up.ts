@@ -4,6 +4,7 @@ import { logLevelOf } from "@dsm/config";
 import { createLog } from "@dsm/log";
 import { showLinkKey } from "@dsm/protocol";
 import { defaultDataDir } from "../find-cluster.ts";
+import { upStorageConfig } from "../role/role-args.ts";
 import { untilAborted } from "../signals.ts";
 import { sayResult } from "../stdout.ts";
 import { command } from "../strict.ts";
@@ -18,7 +19,7 @@ export const up = command({
   server: true,
   async run({ args, json, signal }) {
     const dataDir = resolve(args.data ?? defaultDataDir);
-    const options = clusterOptions(args);
+    const options = { ...clusterOptions(args), ...(await upStorageConfig(args)) };
     const log = createLog(logLevelOf(process.env, "warn"));
     await using stack = new AsyncDisposableStack();
     stack.use(await lockDataDir(dataDir));

@@ -5,6 +5,7 @@ import { probeHttp } from "./http-probe.ts";
 import { membersOf } from "./members.ts";
 import type { Subject } from "./subject.ts";
 import { versionFindings } from "./trackers.ts";
+import { whyFull } from "../why-full.ts";
 import { sizeText, timeText } from "../table.ts";
 
 /** Where less than this is left, the storage has days rather than months. */
@@ -51,7 +52,8 @@ function stateFindings(object: string, member: Member): Seen[] {
   }
   if (member.full) {
     const how = "add space, delete files, or move users: dsm user assign USER GROUP";
-    found.push(error(object, `full, it takes no uploads: ${room} are free`, how));
+    const what = `full, it takes no uploads: ${room} are free, ${whyFull(member)}`;
+    found.push(error(object, what, how));
   } else if (totalBytes > 0 && freeBytes / totalBytes < freeShareNoted) {
     found.push(warning(object, `only ${room} are free`, "add space before it is full"));
   }

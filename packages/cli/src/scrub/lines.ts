@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { damageText } from "../damage-text.ts";
 import { sizeText, spanText, timeText } from "../table.ts";
 
 /** A damaged file as a storage tells it. */
@@ -45,8 +46,7 @@ export type Standing = z.infer<typeof standingSchema>;
 export function damagedLine(group: string, file: z.infer<typeof damagedSchema>): string {
   const { user, fileId, blobId, damage, state } = file;
   const where = state === "live" ? "" : ", in the trash";
-  const what = damage === "*" ? "all of it" : `pieces ${damage}`;
-  return `damaged  group ${group}: ${user}/${fileId}, blob ${blobId}${where}: ${what}`;
+  return `damaged  group ${group}: ${user}/${fileId}, blob ${blobId}${where}: ${damageText(damage)}`;
 }
 
 export function standingLines(standing: Standing): string[] {

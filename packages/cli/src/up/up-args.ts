@@ -2,12 +2,13 @@ import { resolve } from "node:path";
 import type { ClusterOptions } from "@dsm/cluster";
 import { type Deliveries, parseDeliveries, parseListenAddress } from "@dsm/config";
 import { DsmError, isLoopback } from "@dsm/protocol";
+import { upStorageArgs } from "../role/role-args.ts";
 import type { ArgsDef } from "../strict.ts";
 import { wholeNumber } from "../whole-number.ts";
 
 const membersMax = 16;
 
-export const upArgs = {
+const ownArgs = {
   data: { type: "string", valueHint: "DIR", description: "Where all is kept. (Default: ./.dsm)" },
   http: {
     type: "string",
@@ -44,6 +45,9 @@ export const upArgs = {
   },
   demo: { type: "boolean", description: "Upload a sample clip and say how to play it." },
 } as const satisfies ArgsDef;
+
+/** Its own, and those of its storages, which the table of options has. */
+export const upArgs: typeof ownArgs = Object.assign({}, ownArgs, upStorageArgs());
 
 type UpArgs = Readonly<
   Record<"delivery" | "http" | "trackers" | "ids" | "groups" | "storages", string> & {
