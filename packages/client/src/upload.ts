@@ -13,6 +13,7 @@ import {
 import { withAttempts } from "./attempts.ts";
 import { FailedStorages } from "./failed-storages.ts";
 import type { LocateOptions } from "./known-storages.ts";
+import { SentBytes } from "./sent-bytes.ts";
 import { StallGuard } from "./stall-guard.ts";
 import { answerOf, askStorage } from "./storage-http.ts";
 import type { StorageRests } from "./storage-rests.ts";
@@ -38,6 +39,11 @@ export interface UploadRequest {
    * neither is known, what the storage says it stored is compared with what was sent.
    */
   readonly sha256?: string;
+  /**
+   * 64 hex digits that are known only when the source has ended, as those of a trailer. Bytes that
+   * differ are not stored. Whatever it throws fails the upload.
+   */
+  readonly sha256AtEnd?: () => string | undefined;
   /** Told how many bytes of the current try were handed to the network. */
   readonly onProgress?: (sentBytes: number) => void;
   readonly signal?: AbortSignal;
@@ -55,9 +61,6 @@ export interface UploadPorts {
   locateForWrite(user: string, fileId: string, options?: LocateOptions): Promise<Location>;
   stat(user: string, fileId: string): Promise<FileInfo>;
 }
-
-/** How long a storage may take to make the bytes durable and commit, after the last of them. */
-const commitTimeoutMs = 30_000;
 
 /**
  * Sends the bytes to the best storage of the user's group, and to another one if that fails
@@ -142,56 +145,6 @@ export function setConditions(
 ): void {
   if (ifMatch !== undefined) headers.set("If-Match", ifMatch);
   else if (overwrite !== true) headers.set("If-None-Match", "*");
-}
-
-/** What was handed to the network in one try. */
-class SentBytes {
-  readonly #request: UploadRequest;
-  readonly #hasher = new Bun.CryptoHasher("sha256");
-  #sha256: string | undefined;
-  sizeBytes = 0;
-  /** The last byte was handed over, so the storage may have committed. */
-  complete = false;
-  /** What the source threw; it says more than the broken connection that follows from it. */
-  sourceError: unknown;
-
-  constructor(request: UploadRequest) {
-    this.#request = request;
-  }
-
-  get sha256(): string {
-    return (this.#sha256 ??= this.#hasher.digest("hex"));
-  }
-
-  async *chunks(guard: StallGuard): AsyncGenerator<Uint8Array> {
-    const { source, onProgress } = this.#request;
-    guard.pause();
-    try {
-      for await (const chunk of source.open()) {
-        this.#hasher.update(chunk);
-        this.sizeBytes += chunk.length;
-        // The network is asked to take it; a source that is slow is no stall of the storage.
-        guard.touch();
-        yield chunk;
-        guard.pause();
-        onProgress?.(this.sizeBytes);
-      }
-      this.#assertWhole(source.sizeBytes);
-    } catch (error) {
-      this.sourceError = error;
-      throw error;
-    }
-    this.complete = true;
-    guard.touch(commitTimeoutMs);
-  }
-
-  #assertWhole(announcedBytes: number | undefined): void {
-    if (announcedBytes === undefined || announcedBytes === this.sizeBytes) return;
-    const had = `had ${announcedBytes} bytes and gave ${this.sizeBytes}`;
-    throw new DsmError("USAGE", `the source of the upload ${had}: it changed while it was read`, {
-      remedy: "upload it when nobody writes to it",
-    });
-  }
 }
 
 /** The file that is there now stands in the way of a new version. */
