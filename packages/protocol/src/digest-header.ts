@@ -7,6 +7,15 @@ const sha256Item = /^sha-256=:([A-Za-z0-9+/]{43}=):$/;
 export const wantedDigest = "sha-256=10";
 
 /**
+ * A Repr-Digest between the SDK and the data port of a storage, for bytes whose SHA-256 is known
+ * only at their end: it lies behind them, in the last `digestAtEndBytes` of the body, which are no
+ * part of the file. To whoever does not know it this is a malformed sha-256 and so a 400, before
+ * anything is stored: those bytes never become content. See `digestAtEnd` in the message table.
+ */
+export const digestAtEnd = "sha-256=at-end";
+export const digestAtEndBytes = 32;
+
+/**
  * The SHA-256 that the client says the bytes have, from Repr-Digest or Content-Digest
  * (RFC 9530). Both mean the same here, for an upload has neither coding nor range.
  * @param fields of the head or of the trailers (RFC 9530, sections 2 and 3, allow both)

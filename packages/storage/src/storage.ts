@@ -273,20 +273,20 @@ export class Storage implements AsyncDisposable {
   }
 
   async #state(): Promise<StorageState> {
-    const { freeBytes, totalBytes } = await this.#opened.space.soon();
+    const space = await this.#opened.space.soon();
     const { heldUp } = this.#mover;
     return {
       storageId: this.id,
       group: this.group,
       dataUrl: this.dataUrl,
       publicUrl: this.publicUrl,
-      freeBytes,
-      totalBytes,
-      full: this.#commits.health.isFull || freeBytes < this.#options.reserveBytes,
+      ...space,
+      full: this.#commits.health.isFull || space.freeBytes < this.#options.reserveBytes,
       failing: this.#commits.health.isFailing,
       activeRequests: this.activeRequests,
       ...(heldUp === undefined ? {} : { movesHeldUp: heldUp }),
       draining: this.#draining,
+      digestAtEnd: true,
       incarnation: this.#incarnation,
       softwareVersion,
     };
