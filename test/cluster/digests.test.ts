@@ -2,7 +2,11 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { connect as connectH2 } from "node:http2";
 import { connect } from "node:net";
 import { connect as connectTls } from "node:tls";
+import { bytesSource, DsmClient, streamSource } from "@dsm/client";
+import { systemClock } from "@dsm/clock";
 import { type Cluster, startCluster } from "@dsm/cluster";
+import { clusterSecret, digestAtEnd, DsmError, signCapability } from "@dsm/protocol";
+import { dialTcp } from "@dsm/rpc";
 import { jsonOf, makeCertificate, tempDir } from "@dsm/testkit";
 
 setDefaultTimeout(60_000);
@@ -137,5 +141,106 @@ describe("a digest that a client sends", () => {
     await using client = clusters.http.client();
     const { files } = await client.list({ user: "ben", limit: 10 });
     expect(files.map(({ fileId }) => fileId)).toEqual(["both", "old"]);
+  });
+});
+
+/** A client whose network turns one bit of what it sends to storages, and tells what it asked. */
+function faultyClient({ trackerEndpoints, secret }: Cluster, digests: Array<string | null>) {
+  async function* turned(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    let turn = 1;
+    for await (const chunk of body) {
+      const copy = Uint8Array.from(chunk);
+      copy[0]! ^= turn;
+      turn = 0;
+      yield copy;
+    }
+  }
+  const fetchTurned = (url: URL, init: RequestInit): Promise<Response> => {
+    digests.push(new Headers(init.headers).get("Repr-Digest"));
+    const body = turned(init.body as unknown as AsyncIterable<Uint8Array>);
+    return fetch(url, { ...init, body });
+  };
+  const random = () => Math.random();
+  const surroundings = { clock: systemClock, random, dial: dialTcp, fetch: fetchTurned };
+  return new DsmClient({ trackers: trackerEndpoints, secret, surroundings });
+}
+
+describe("a digest that is known only at the end of an upload", () => {
+  const stack = new AsyncDisposableStack();
+  let cluster: Cluster;
+
+  beforeAll(async () => {
+    const dir = stack.use(await tempDir());
+    cluster = stack.use(await startCluster({ dataDir: dir.path }));
+    await using client = cluster.client();
+    await client.upload({ user: "ann", fileId: "first", source: bytesSource(new Uint8Array(1)) });
+  });
+  afterAll(() => stack.disposeAsync());
+
+  test.each([0, 1, 5, 32, 3 * 1024 * 1024])(
+    "a stream of %d bytes is stored whole",
+    async (size) => {
+      await using client = cluster.client();
+      const content = crypto.getRandomValues(new Uint8Array(Math.min(size, 65_536)));
+      const stream = (async function* () {
+        for (let sent = 0; sent < size; sent += content.length) yield content;
+      })();
+      const fileId = `stream-${size}`;
+      const { file } = await client.upload({ user: "ann", fileId, source: streamSource(stream) });
+      expect(file.sizeBytes).toBe(size);
+      const got = await (await fetch(`${cluster.http}/media/ann/${fileId}`)).bytes();
+      expect(Bun.SHA256.hash(got, "hex")).toBe(file.sha256);
+    },
+  );
+
+  test("bytes that changed on the way to a storage are refused before the commit", async () => {
+    const digests: Array<string | null> = [];
+    await using client = faultyClient(cluster, digests);
+    const stream = (async function* () {
+      yield Buffer.from("hello");
+    })();
+    const failure = await client
+      .upload({ user: "ann", fileId: "turned", source: streamSource(stream) })
+      .catch((error: unknown) => error);
+    expect([(failure as DsmError).code, digests]).toEqual(["DIGEST_MISMATCH", [digestAtEnd]]);
+    expect((failure as DsmError).remedy).toContain("nothing was stored");
+    expect((await fetch(`${cluster.http}/media/ann/turned`)).status).toBe(404);
+  });
+
+  test("the bytes behind the file are for the data port and for who may write", async () => {
+    const sha256 = Bun.SHA256.hash("hello") as Uint8Array;
+    const put = async (origin: string, body: Uint8Array, headers: Record<string, string> = {}) => {
+      const response = await fetch(`${origin}/media/ann/behind`, {
+        method: "PUT",
+        headers: { "Repr-Digest": digestAtEnd, ...headers },
+        body: (async function* () {
+          yield body;
+        })(),
+      });
+      return [response.status, (await jsonOf(response)).code];
+    };
+    const expiresAtMs = Date.now() + 60_000;
+    const secret = clusterSecret(cluster.secret);
+    const rights = (intent: "read" | "write") => ({
+      Authorization: `Bearer ${signCapability(secret, { intent, user: "ann", group: "g1", expiresAtMs })}`,
+    });
+    const whole = Buffer.concat([Buffer.from("hello"), sha256]);
+    const port = cluster.storages[0]!.running.dataUrl;
+    expect([
+      await put(cluster.http, whole),
+      await put(port, whole),
+      await put(port, whole, rights("read")),
+      await put(port, Buffer.concat([Buffer.from("hullo"), sha256]), rights("write")),
+      await put(port, Buffer.from("short"), rights("write")),
+    ]).toEqual([
+      [400, "BAD_REQUEST"],
+      [401, "UNAUTHENTICATED"],
+      [403, "FORBIDDEN"],
+      [422, "DIGEST_MISMATCH"],
+      [400, "UPLOAD_INCOMPLETE"],
+    ]);
+    expect((await fetch(`${cluster.http}/media/ann/behind`)).status).toBe(404);
+    expect((await put(port, whole, rights("write")))[0]).toBe(201);
+    expect(await (await fetch(`${cluster.http}/media/ann/behind`)).text()).toBe("hello");
   });
 });

@@ -14,6 +14,7 @@ interface Sending {
 /** What was handed to the network in one try. */
 export class SentBytes {
   readonly #request: Sending;
+  readonly digestFollows: boolean;
   readonly #hasher = new Bun.CryptoHasher("sha256");
   #sha256: string | undefined;
   #sizeBytes = 0;
@@ -22,8 +23,10 @@ export class SentBytes {
   /** What the source threw; it says more than the broken connection that follows from it. */
   sourceError: unknown;
 
-  constructor(request: Sending) {
+  /** @param digestFollows whether the storage takes the SHA-256 behind the bytes */
+  constructor(request: Sending, digestFollows: boolean) {
     this.#request = request;
+    this.digestFollows = digestFollows;
   }
 
   get sha256(): string {
@@ -58,6 +61,10 @@ export class SentBytes {
         yield chunk;
       }
       if (last.length > 0) onProgress?.(this.#sizeBytes);
+      if (this.digestFollows) {
+        guard.touch();
+        yield Buffer.from(this.sha256, "hex");
+      }
     } catch (error) {
       this.sourceError = error;
       throw error;

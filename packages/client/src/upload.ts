@@ -1,4 +1,5 @@
 import {
+  digestAtEnd,
   DsmError,
   expiresAfterHeader,
   expiresAfterText,
@@ -36,7 +37,8 @@ export interface UploadRequest {
   readonly ttlMs?: number;
   /**
    * 64 hex digits; the storage refuses bytes that differ. The source's own unless given. Where
-   * neither is known, what the storage says it stored is compared with what was sent.
+   * neither is known, the storage gets that of what was sent at the end of a stream, or what it
+   * says it stored is compared with that.
    */
   readonly sha256?: string;
   /**
@@ -83,7 +85,7 @@ export async function upload(ports: UploadPorts, asked: UploadRequest): Promise<
       const location = await ports.locateForWrite(user, fileId, { elsewhere });
       const storage = failed.order(location)[0];
       if (storage === undefined) throw new DsmError("GROUP_UNAVAILABLE", "no storage was named");
-      const sent = new SentBytes(request);
+      const sent = new SentBytes(request, digestFollows(request, storage));
       try {
         return await putOnce(request, storage, location.capability, sent, surroundings);
       } catch (error) {
@@ -112,7 +114,7 @@ async function putOnce(
   using guard = new StallGuard(what, limits.writeStallMs, clock, request.signal);
   const response = await askStorage(fetch, storage, mediaPath(request.user, request.fileId), {
     method: "PUT",
-    headers: headersOf(request, capability),
+    headers: headersOf(request, capability, sent),
     body: sent.chunks(guard),
     signal: guard.signal,
   });
@@ -127,12 +129,21 @@ async function putOnce(
   return { file, created: response.status === 201 };
 }
 
-function headersOf(request: UploadRequest, capability: string): Headers {
+/**
+ * Where nobody knows the digest before the end the storage gets it behind the bytes, if it is one
+ * that takes it there. Those that do not are compared with after their commit.
+ */
+function digestFollows({ sha256, source }: UploadRequest, storage: StorageAddress): boolean {
+  return storage.digestAtEnd === true && sha256 === undefined && source.sizeBytes === undefined;
+}
+
+function headersOf(request: UploadRequest, capability: string, sent: SentBytes): Headers {
   const headers = new Headers({ Authorization: `Bearer ${capability}` });
   const { source, mediaType, sha256, ttlMs } = request;
   if (source.sizeBytes !== undefined) headers.set("Content-Length", String(source.sizeBytes));
   if (mediaType !== undefined) headers.set("Content-Type", mediaType);
   if (sha256 !== undefined) headers.set("Repr-Digest", reprDigestOf(sha256));
+  if (sent.digestFollows) headers.set("Repr-Digest", digestAtEnd);
   if (ttlMs !== undefined) headers.set(expiresAfterHeader, expiresAfterText(ttlMs));
   setConditions(headers, request);
   return headers;
