@@ -1,4 +1,5 @@
 import {
+  digestAtEnd,
   DsmError,
   expiresAfterHeader,
   expiresAfterText,
@@ -13,6 +14,7 @@ import {
 import { withAttempts } from "./attempts.ts";
 import { FailedStorages } from "./failed-storages.ts";
 import type { LocateOptions } from "./known-storages.ts";
+import { SentBytes } from "./sent-bytes.ts";
 import { StallGuard } from "./stall-guard.ts";
 import { answerOf, askStorage } from "./storage-http.ts";
 import type { StorageRests } from "./storage-rests.ts";
@@ -35,9 +37,15 @@ export interface UploadRequest {
   readonly ttlMs?: number;
   /**
    * 64 hex digits; the storage refuses bytes that differ. The source's own unless given. Where
-   * neither is known, what the storage says it stored is compared with what was sent.
+   * neither is known, the storage gets that of what was sent at the end of a stream, or what it
+   * says it stored is compared with that.
    */
   readonly sha256?: string;
+  /**
+   * 64 hex digits that are known only when the source has ended, as those of a trailer. Bytes that
+   * differ are not stored. Whatever it throws fails the upload.
+   */
+  readonly sha256AtEnd?: () => string | undefined;
   /** Told how many bytes of the current try were handed to the network. */
   readonly onProgress?: (sentBytes: number) => void;
   readonly signal?: AbortSignal;
@@ -55,9 +63,6 @@ export interface UploadPorts {
   locateForWrite(user: string, fileId: string, options?: LocateOptions): Promise<Location>;
   stat(user: string, fileId: string): Promise<FileInfo>;
 }
-
-/** How long a storage may take to make the bytes durable and commit, after the last of them. */
-const commitTimeoutMs = 30_000;
 
 /**
  * Sends the bytes to the best storage of the user's group, and to another one if that fails
@@ -80,7 +85,7 @@ export async function upload(ports: UploadPorts, asked: UploadRequest): Promise<
       const location = await ports.locateForWrite(user, fileId, { elsewhere });
       const storage = failed.order(location)[0];
       if (storage === undefined) throw new DsmError("GROUP_UNAVAILABLE", "no storage was named");
-      const sent = new SentBytes(request);
+      const sent = new SentBytes(request, digestFollows(request, storage));
       try {
         return await putOnce(request, storage, location.capability, sent, surroundings);
       } catch (error) {
@@ -109,7 +114,7 @@ async function putOnce(
   using guard = new StallGuard(what, limits.writeStallMs, clock, request.signal);
   const response = await askStorage(fetch, storage, mediaPath(request.user, request.fileId), {
     method: "PUT",
-    headers: headersOf(request, capability),
+    headers: headersOf(request, capability, sent),
     body: sent.chunks(guard),
     signal: guard.signal,
   });
@@ -124,12 +129,21 @@ async function putOnce(
   return { file, created: response.status === 201 };
 }
 
-function headersOf(request: UploadRequest, capability: string): Headers {
+/**
+ * Where nobody knows the digest before the end the storage gets it behind the bytes, if it is one
+ * that takes it there. Those that do not are compared with after their commit.
+ */
+function digestFollows({ sha256, source }: UploadRequest, storage: StorageAddress): boolean {
+  return storage.digestAtEnd === true && sha256 === undefined && source.sizeBytes === undefined;
+}
+
+function headersOf(request: UploadRequest, capability: string, sent: SentBytes): Headers {
   const headers = new Headers({ Authorization: `Bearer ${capability}` });
   const { source, mediaType, sha256, ttlMs } = request;
   if (source.sizeBytes !== undefined) headers.set("Content-Length", String(source.sizeBytes));
   if (mediaType !== undefined) headers.set("Content-Type", mediaType);
   if (sha256 !== undefined) headers.set("Repr-Digest", reprDigestOf(sha256));
+  if (sent.digestFollows) headers.set("Repr-Digest", digestAtEnd);
   if (ttlMs !== undefined) headers.set(expiresAfterHeader, expiresAfterText(ttlMs));
   setConditions(headers, request);
   return headers;
@@ -142,56 +156,6 @@ export function setConditions(
 ): void {
   if (ifMatch !== undefined) headers.set("If-Match", ifMatch);
   else if (overwrite !== true) headers.set("If-None-Match", "*");
-}
-
-/** What was handed to the network in one try. */
-class SentBytes {
-  readonly #request: UploadRequest;
-  readonly #hasher = new Bun.CryptoHasher("sha256");
-  #sha256: string | undefined;
-  sizeBytes = 0;
-  /** The last byte was handed over, so the storage may have committed. */
-  complete = false;
-  /** What the source threw; it says more than the broken connection that follows from it. */
-  sourceError: unknown;
-
-  constructor(request: UploadRequest) {
-    this.#request = request;
-  }
-
-  get sha256(): string {
-    return (this.#sha256 ??= this.#hasher.digest("hex"));
-  }
-
-  async *chunks(guard: StallGuard): AsyncGenerator<Uint8Array> {
-    const { source, onProgress } = this.#request;
-    guard.pause();
-    try {
-      for await (const chunk of source.open()) {
-        this.#hasher.update(chunk);
-        this.sizeBytes += chunk.length;
-        // The network is asked to take it; a source that is slow is no stall of the storage.
-        guard.touch();
-        yield chunk;
-        guard.pause();
-        onProgress?.(this.sizeBytes);
-      }
-      this.#assertWhole(source.sizeBytes);
-    } catch (error) {
-      this.sourceError = error;
-      throw error;
-    }
-    this.complete = true;
-    guard.touch(commitTimeoutMs);
-  }
-
-  #assertWhole(announcedBytes: number | undefined): void {
-    if (announcedBytes === undefined || announcedBytes === this.sizeBytes) return;
-    const had = `had ${announcedBytes} bytes and gave ${this.sizeBytes}`;
-    throw new DsmError("USAGE", `the source of the upload ${had}: it changed while it was read`, {
-      remedy: "upload it when nobody writes to it",
-    });
-  }
 }
 
 /** The file that is there now stands in the way of a new version. */

@@ -4,6 +4,8 @@ export interface RequestInfo {
   readonly remoteAddress: string;
   /** Whether a stream that is given as a body goes out with the Content-Length that is set. */
   readonly keepsLength: boolean;
+  /** The trailers, whole once the body has ended; absent where the server takes none. */
+  readonly trailers?: () => Headers;
 }
 
 export type FetchHandler = (request: Request, info: RequestInfo) => Response | Promise<Response>;

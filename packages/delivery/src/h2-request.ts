@@ -24,7 +24,7 @@ export function h2RequestOf(
       remedy: "send a path and the name of a host",
     });
   }
-  const init = { method, headers: headersOf(incoming.rawHeaders), signal };
+  const init = { method, headers: h2FieldsOf(incoming.rawHeaders), signal };
   const hasBody = method !== "GET" && method !== "HEAD" && !incoming.stream.endAfterHeaders;
   if (!hasBody) return fetchRequest(url.href, init);
   const request = fetchRequest(url.href, { ...init, body: bodyOf(incoming) });
@@ -32,7 +32,7 @@ export function h2RequestOf(
 }
 
 /** RFC 9113, section 8.3: names with a colon are the request line. */
-function headersOf(rawHeaders: readonly string[]): Headers {
+export function h2FieldsOf(rawHeaders: readonly string[]): Headers {
   const headers = new Headers();
   for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
     const name = rawHeaders[at] ?? "";

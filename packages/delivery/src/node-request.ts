@@ -14,7 +14,7 @@ export function requestOf(
 ): Request {
   const method = incoming.method ?? "GET";
   const url = urlOf(incoming, scheme);
-  const init = { method, headers: headersOf(incoming.rawHeaders), signal };
+  const init = { method, headers: fieldsOf(incoming.rawHeaders), signal };
   const hasBody = method !== "GET" && method !== "HEAD" && announcesBody(incoming);
   return fetchRequest(url, hasBody ? { ...init, body: bodyOf(incoming) } : init);
 }
@@ -38,7 +38,8 @@ function urlOf(incoming: IncomingMessage, scheme: string): string {
   });
 }
 
-function headersOf(rawHeaders: readonly string[]): Headers {
+/** A head or trailers, as node:http has them: names and values by turns. */
+export function fieldsOf(rawHeaders: readonly string[]): Headers {
   const headers = new Headers();
   for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
     headers.append(rawHeaders[at] ?? "", rawHeaders[at + 1] ?? "");

@@ -1,4 +1,4 @@
-import { type DsmError, errorTable } from "@dsm/protocol";
+import { type DsmError, errorTable, wantedDigest } from "@dsm/protocol";
 
 /** How long a client waits before it asks again a server that is unavailable. */
 const retryAfterS = 1;
@@ -27,6 +27,8 @@ export function problemResponse(error: DsmError, extra?: Bun.HeadersInit): Respo
   headers.set("cache-control", "no-store");
   // RFC 9110, section 15.5.2: a 401 must name a scheme that would do.
   if (status === 401) headers.set("www-authenticate", 'Bearer realm="dsm"');
+  // RFC 9530, section 4: what would have been checked.
+  if (error.code === "DIGEST_UNSUPPORTED") headers.set("want-repr-digest", wantedDigest);
   if (status === 503 && retryable) headers.set("retry-after", `${retryAfterS}`);
   return new Response(body, { status, headers });
 }

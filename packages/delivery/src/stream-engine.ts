@@ -2,9 +2,9 @@ import { createServer, type IncomingMessage, type Server } from "node:http";
 import { type AddressInfo, createServer as createDoor, type Server as Door } from "node:net";
 import { DsmError, limits } from "@dsm/protocol";
 import { Connections } from "./connections.ts";
-import { type EngineOptions, type HttpServer, httpUrl } from "./engine.ts";
+import { type EngineOptions, type HttpServer, httpUrl, type RequestInfo } from "./engine.ts";
 import { exchange } from "./exchange.ts";
-import { requestOf } from "./node-request.ts";
+import { fieldsOf, requestOf } from "./node-request.ts";
 import { PlainOutgoing } from "./outgoing.ts";
 import { shownRequest } from "./shown-request.ts";
 
@@ -66,7 +66,7 @@ function createHttp(options: EngineOptions, connections: Connections): Server {
     incoming.on("error", () => {});
     void exchange(options, {
       outgoing: new PlainOutgoing(outgoing),
-      info: { remoteAddress: incoming.socket.remoteAddress ?? "", keepsLength: true },
+      info: infoOf(incoming),
       name: shownRequest(incoming.method, incoming.url),
       request: (signal) => requestOf(incoming, "http", signal),
     });
@@ -74,6 +74,15 @@ function createHttp(options: EngineOptions, connections: Connections): Server {
   http.setTimeout(idleTimeoutMs, (socket) => socket.destroy());
   http.on("connection", (socket) => connections.add(socket));
   return http;
+}
+
+/** What is known of a request that came by HTTP/1.1. */
+export function infoOf(incoming: IncomingMessage): RequestInfo {
+  return {
+    remoteAddress: incoming.socket.remoteAddress ?? "",
+    keepsLength: true,
+    trailers: () => fieldsOf(incoming.rawTrailers),
+  };
 }
 
 /**

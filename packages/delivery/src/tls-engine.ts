@@ -13,11 +13,11 @@ import { closeFaulty, Doorstep } from "./doorstep.ts";
 import { type EngineOptions, type HttpServer, httpUrl } from "./engine.ts";
 import { exchange } from "./exchange.ts";
 import { H2Outgoing } from "./h2-outgoing.ts";
-import { h2RequestOf } from "./h2-request.ts";
+import { h2FieldsOf, h2RequestOf } from "./h2-request.ts";
 import { H2Sessions } from "./h2-sessions.ts";
 import { requestOf } from "./node-request.ts";
 import { PlainOutgoing } from "./outgoing.ts";
-import { linger, listen } from "./stream-engine.ts";
+import { infoOf, linger, listen } from "./stream-engine.ts";
 import type { TlsPair } from "./tls-files.ts";
 import { shownRequest } from "./shown-request.ts";
 
@@ -149,7 +149,11 @@ function answerH2(
   incoming.on("error", () => {});
   void exchange(options, {
     outgoing: new H2Outgoing(response, pace),
-    info: { remoteAddress: session.socket.remoteAddress ?? "", keepsLength: true },
+    info: {
+      remoteAddress: session.socket.remoteAddress ?? "",
+      keepsLength: true,
+      trailers: () => h2FieldsOf(incoming.rawTrailers),
+    },
     name: shownRequest(incoming.method, incoming.url),
     request: (signal) => h2RequestOf(incoming, signal, options.idleTimeoutS * 1000),
   });
@@ -166,7 +170,7 @@ function answerH1(
   incoming.on("error", () => {});
   void exchange(options, {
     outgoing: new PlainOutgoing(response),
-    info: { remoteAddress: incoming.socket.remoteAddress ?? "", keepsLength: true },
+    info: infoOf(incoming),
     name: shownRequest(incoming.method, incoming.url),
     request: (signal) => requestOf(incoming, "https", signal),
   });

@@ -217,7 +217,7 @@ function gatewayApp(parts: AppParts): Hono<Env> {
   app.on(["GET", "HEAD"], "/media/*", (c) => readMedia(parts, c.req.raw, c.env));
   app.put("/media/*", (c) => {
     access.assertMayWriteOrList(c.req.raw);
-    return putMedia(client, files, c.req.raw);
+    return putMedia(client, files, c.req.raw, c.env);
   });
   app.delete("/media/*", (c) => {
     access.assertMayWriteOrList(c.req.raw);

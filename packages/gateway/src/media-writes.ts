@@ -1,5 +1,10 @@
 import { type DsmClient, streamSource } from "@dsm/client";
-import { assertNoPartialPut, assertWriteAllowed, parseHttpDate } from "@dsm/delivery";
+import {
+  assertNoPartialPut,
+  assertWriteAllowed,
+  parseHttpDate,
+  type RequestInfo,
+} from "@dsm/delivery";
 import {
   DsmError,
   etagOf,
@@ -18,6 +23,7 @@ export async function putMedia(
   client: DsmClient,
   located: Located,
   request: Request,
+  { trailers }: Pick<RequestInfo, "trailers">,
 ): Promise<Response> {
   const { user, fileId } = parseMediaTarget(request.url);
   const { headers, signal } = request;
@@ -33,6 +39,7 @@ export async function putMedia(
     overwrite: !refusesToReplace(headers),
     ...(ifMatch === undefined ? {} : { ifMatch }),
     ...(sha256 === undefined ? {} : { sha256 }),
+    ...(trailers === undefined ? {} : { sha256AtEnd: () => expectedSha256(trailers()) }),
     ...(mediaType === undefined ? {} : { mediaType }),
     ...(ttlMs === undefined ? {} : { ttlMs }),
     signal,

@@ -87,6 +87,12 @@ export const errorTable = {
     retryable: false,
     title: "Digest differs",
   },
+  DIGEST_UNSUPPORTED: {
+    http: 400,
+    exit: 2,
+    retryable: false,
+    title: "Digest algorithm unknown",
+  },
   UPLOAD_INCOMPLETE: {
     http: 400,
     exit: 1,

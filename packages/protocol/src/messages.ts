@@ -46,6 +46,8 @@ const storageStateSchema = z.object({
   /** Why files of users who were moved to its group cannot follow, as far as it moves them. */
   movesHeldUp: z.string().max(limits.heldUpMaxChars).optional(),
   draining: z.boolean(),
+  /** It takes the digest of an upload behind its bytes (`digestAtEnd` in digest-header.ts). */
+  digestAtEnd: z.boolean().optional(),
   /** A UUID of version 7, made at each start: of two lives the later one has the greater. */
   incarnation: z.string().min(1).max(64),
   softwareVersion: z.string().max(64),
@@ -63,6 +65,8 @@ const storageAddressSchema = z.object({
   storageId: nameSchema,
   dataUrl: z.url(),
   publicUrl: z.url(),
+  /** As the storage says of itself. */
+  digestAtEnd: z.boolean().optional(),
 });
 export type StorageAddress = z.infer<typeof storageAddressSchema>;
 

@@ -12,6 +12,7 @@ import {
   type StopNotice,
 } from "@dsm/delivery";
 import {
+  digestAtEnd,
   DsmError,
   etagOf,
   expectedSha256,
@@ -23,6 +24,7 @@ import {
   reprDigestOf,
 } from "@dsm/protocol";
 import { Hono } from "hono";
+import { BodyWithDigest } from "./body-with-digest.ts";
 import type { DamageMarks } from "./damage-marks.ts";
 import type { FileWrites, PutRequest } from "./file-writes.ts";
 import type { Maintenance } from "./maintenance-app.ts";
@@ -162,16 +164,15 @@ async function put(
   const { user, fileId } = target;
   const { headers } = request;
   assertNoPartialPut(headers);
-  const announcedBytes = announcedLength(headers);
+  const { announcedBytes, ...content } = contentOf(request);
   const ttlMs = expiresAfterOf(headers);
   options.admitWrite(announcedBytes);
   const { file, created } = await options.writes.put({
     user,
     fileId,
     mediaType: knownMediaType(fileId, headers.get("Content-Type") ?? undefined),
-    body: bodyOf(request, announcedBytes),
+    ...content,
     announcedBytes,
-    sha256: expectedSha256(headers),
     ttlMs,
     check: writeCheck(request, { user, fileId }),
   });
@@ -202,6 +203,24 @@ function announcedLength(headers: Headers): number | undefined {
   // RFC 9110, section 8.6: 1*DIGIT.
   if (/^\d{1,16}$/.test(length)) return Number(length);
   throw new DsmError("BAD_REQUEST", `Content-Length ${JSON.stringify(length)} is not a length`);
+}
+
+/**
+ * What is to be stored, how much of it, and what it is checked against.
+ * @throws DsmError BAD_REQUEST, DIGEST_UNSUPPORTED
+ */
+function contentOf(request: Request): Pick<PutRequest, "body" | "announcedBytes" | "sha256"> {
+  const { headers } = request;
+  const announcedBytes = announcedLength(headers);
+  if (headers.get("Repr-Digest") !== digestAtEnd) {
+    const sha256 = expectedSha256(headers);
+    return { body: bodyOf(request, announcedBytes), announcedBytes, sha256 };
+  }
+  if (announcedBytes !== undefined) {
+    throw new DsmError("BAD_REQUEST", "a digest behind the bytes is for bodies without a length");
+  }
+  const body = new BodyWithDigest(request.body ?? emptyBody());
+  return { body, announcedBytes, sha256: () => body.sha256 };
 }
 
 /** A stream costs several times what a small body does that is taken in one piece. */

@@ -20,8 +20,8 @@ export interface PutRequest {
   readonly body: AsyncIterable<Uint8Array> | (() => Promise<Uint8Array>);
   /** What Content-Length says, when it says something. */
   readonly announcedBytes: number | undefined;
-  /** 64 hex digits; a body that differs is refused. */
-  readonly sha256: string | undefined;
+  /** 64 hex digits; a body that differs is refused. A function knows them when it has ended. */
+  readonly sha256: string | (() => string) | undefined;
   /** How long the file is to live; forever where it is undefined. */
   readonly ttlMs?: number | undefined;
   /** Throws when the request's conditions do not allow to replace what is there now. */
@@ -165,7 +165,8 @@ export class FileWrites {
   }
 }
 
-function assertDigest({ sha256 }: PutRequest, received: Received): void {
+function assertDigest(request: PutRequest, received: Received): void {
+  const sha256 = typeof request.sha256 === "function" ? request.sha256() : request.sha256;
   if (sha256 === undefined || sha256 === received.sha256) return;
   throw new DsmError(
     "DIGEST_MISMATCH",

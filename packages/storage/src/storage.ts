@@ -278,6 +278,7 @@ export class Storage implements AsyncDisposable {
       activeRequests: this.activeRequests,
       movesHeldUp: this.#mover.heldUp,
       draining: this.#draining,
+      digestAtEnd: true,
       incarnation: this.#incarnation,
       softwareVersion,
     };

@@ -6,8 +6,10 @@ import {
   type FileInfo,
   type Intent,
   type Location,
+  type Member,
   type RequestOf,
   signCapability,
+  type StorageAddress,
   unexpired,
 } from "@dsm/protocol";
 import type { Membership } from "./membership.ts";
@@ -85,8 +87,11 @@ export class Locator {
     const members = membership.membersOf(group);
     const able = members.filter((member) => canServe(member, intent));
     if (able.length === 0) throw whyNoneServes(group, members, startedAtMs);
-    return this.#ranking
-      .bestFirst(able)
-      .map(({ storageId, dataUrl, publicUrl }) => ({ storageId, dataUrl, publicUrl }));
+    return this.#ranking.bestFirst(able).map(addressOf);
   }
+}
+
+function addressOf({ storageId, dataUrl, publicUrl, digestAtEnd }: Member): StorageAddress {
+  const address = { storageId, dataUrl, publicUrl };
+  return digestAtEnd === undefined ? address : { ...address, digestAtEnd };
 }

@@ -58,7 +58,7 @@ interface UploadTerms {
   readonly signal: AbortSignal;
 }
 
-/** The client compares the SHA-256 of what it sent with that of the answer. */
+/** The storage compares SHA-256s before it commits: of a file known before, of stdin at its end. */
 async function uploadOne(
   client: DsmClient,
   { path, fileId }: PlannedUpload,
