@@ -215,8 +215,8 @@ export interface Catalog extends AsyncDisposable {
   forgetTrashed(blob: TrashedBlob): Promise<void>;
   /** Blobs of a user in the trash whose bytes may still be there, in the order of their ids. */
   trashOf(query: Page<BlobId> & { user: string; prefix?: string }): Promise<TrashedFile[]>;
-  /** Live files of a group that expired before a time, soonest first. */
-  expired(query: TrashQuery): Promise<FileInfo[]>;
+  /** Live files of a group, or of a user in it, that expired before a time, soonest first. */
+  expired(query: TrashQuery & { readonly user?: string }): Promise<FileInfo[]>;
   /** Undefined for a user that there is not. */
   usageOf(user: string): Promise<UserUsage | undefined>;
   /** The sum over the users with files in that group. */

@@ -1,7 +1,7 @@
 import type { Catalog, Change, CurrentVersion, PutChange } from "@dsm/catalog";
 import { DsmError, type FileInfo, limits, unexpired } from "@dsm/protocol";
 import type { Committer } from "./committer.ts";
-import { quotaExceeded } from "./quota.ts";
+import { type MakeRoom, quotaExceeded } from "./quota.ts";
 
 interface FileName {
   readonly user: string;
@@ -29,6 +29,8 @@ export interface PutTerms extends FileName {
 interface FileCommitsOptions {
   readonly catalog: Pick<Catalog, "current" | "usageOf">;
   readonly committer: Pick<Committer, "commit">;
+  /** Asked before a user is refused; nothing can be done unless given. */
+  readonly makeRoom?: MakeRoom;
 }
 
 /** Puts versions into force, one on top of the other, whoever else writes the same file. */
@@ -86,7 +88,9 @@ export class FileCommits {
       const change = await make(look);
       const outcome = await this.#options.committer.commit(change);
       if (outcome === "in force") return change;
-      if (outcome === "over quota") throw await this.#overQuota(name.user, change);
+      if (outcome === "over quota" && (await this.#options.makeRoom?.(name.user)) !== true) {
+        throw await this.#overQuota(name.user, change);
+      }
       look = await this.look(name);
     }
     throw new DsmError("CONFLICT", `${JSON.stringify(name.fileId)} is being changed by others`, {

@@ -1,9 +1,11 @@
 import type { Catalog } from "@dsm/catalog";
+import { systemClock } from "@dsm/clock";
 import { crashPoint } from "@dsm/faults";
 import { type BlobId, DsmError, type FileInfo } from "@dsm/protocol";
 import type { BlobStore } from "./blob-store.ts";
 import { CommitInDoubt } from "./commit-group.ts";
 import type { Committer } from "./committer.ts";
+import { makeRoom } from "./expiry.ts";
 import { FileCommits, type Look } from "./file-commits.ts";
 import type { IdLease } from "./id-lease.ts";
 import { encodeSidecar, hasSidecar } from "./piece-sums.ts";
@@ -47,13 +49,16 @@ interface FileWritesOptions {
 /** The writes of one storage: the flows Upload, Overwrite and Delete of design section 2. */
 export class FileWrites {
   readonly #options: FileWritesOptions;
-  readonly #commits: FileCommits;
+  /** How what is in place becomes a version. */
+  readonly commits: FileCommits;
   readonly #quotas: QuotaGate;
 
   constructor(options: FileWritesOptions) {
     this.#options = options;
-    this.#commits = new FileCommits(options);
-    this.#quotas = new QuotaGate(options.catalog);
+    const work = { ...options, clock: systemClock };
+    const room = (user: string) => makeRoom(work, user);
+    this.commits = new FileCommits({ ...options, makeRoom: room });
+    this.#quotas = new QuotaGate(options.catalog, room);
   }
 
   /** The file exists when this resolves; when it rejects, nothing of it can be seen. */
@@ -78,7 +83,7 @@ export class FileWrites {
   async #put(request: PutRequest): Promise<{ file: FileInfo; created: boolean }> {
     const { blobs, ids } = this.#options;
     // Refused before a byte is read where the conditions fail already.
-    const seen = await this.#commits.look(request);
+    const seen = await this.commits.look(request);
     request.check(seen.file);
     const replacedBytes = seen.current?.file?.sizeBytes ?? 0;
     await this.#quotas.admit(request.user, request.announcedBytes, replacedBytes);
@@ -94,7 +99,7 @@ export class FileWrites {
 
   async #delete(request: DeleteRequest): Promise<void> {
     const { user, fileId } = request;
-    await this.#commits.untilWon(request, async ({ current, file }) => {
+    await this.commits.untilWon(request, async ({ current, file }) => {
       if (current === undefined || file === undefined) {
         throw new DsmError("FILE_NOT_FOUND", `user ${user} has no file ${JSON.stringify(fileId)}`, {
           remedy: `see dsm list --user ${user}`,
@@ -161,7 +166,7 @@ export class FileWrites {
     const { sizeBytes, sha256, head } = received;
     const mediaType = request.mediaType ?? (await sniffMediaType(head));
     const blob = { user, fileId, mediaType, group: this.#options.group, blobId, sizeBytes, sha256 };
-    return this.#commits.put(request, blob, seen);
+    return this.commits.put(request, blob, seen);
   }
 }
 

@@ -7,7 +7,7 @@ const largeBytes = limits.uploadAtOnceMaxBytes + 1;
 
 function setting(usage: Partial<UserUsage>) {
   const state = { liveBytes: 0, ...usage, asked: 0 };
-  const gate = new QuotaGate({
+  const catalog: ConstructorParameters<typeof QuotaGate>[0] = {
     usageOf: (user) => {
       state.asked++;
       const { liveBytes, quotaBytes } = state;
@@ -15,7 +15,8 @@ function setting(usage: Partial<UserUsage>) {
       const quota = quotaBytes === undefined ? {} : { quotaBytes };
       return Promise.resolve({ user, group: "g1", ...nothing, liveBytes, ...quota });
     },
-  });
+  };
+  const gate = new QuotaGate(catalog, () => Promise.resolve(false));
   const admit = (bytes: number | undefined, replaced = 0) =>
     gate.admit("ann", bytes, replaced).then(
       () => "admitted",

@@ -5,6 +5,9 @@ import { LRUCache } from "lru-cache";
 /** What a user has and may have; undefined where the catalog knows no such user. */
 type Usage = Pick<UserUsage, "liveBytes" | "quotaBytes"> | undefined;
 
+/** Deletes files of a user that have expired. @returns whether there is more room now */
+export type MakeRoom = (user: string) => Promise<boolean>;
+
 /**
  * Refuses uploads that would pass the quota of their user before their bytes are sent. The commit
  * decides for good, in the catalog's own transaction; this saves the transfer. That a user has no
@@ -13,13 +16,15 @@ type Usage = Pick<UserUsage, "liveBytes" | "quotaBytes"> | undefined;
  */
 export class QuotaGate {
   readonly #catalog: Pick<Catalog, "usageOf">;
+  readonly #makeRoom: MakeRoom;
   readonly #unlimited = new LRUCache<string, true>({
     max: limits.usagesRememberedMax,
     ttl: limits.usageFreshnessMs,
   });
 
-  constructor(catalog: Pick<Catalog, "usageOf">) {
+  constructor(catalog: Pick<Catalog, "usageOf">, makeRoom: MakeRoom) {
     this.#catalog = catalog;
+    this.#makeRoom = makeRoom;
   }
 
   /**
@@ -35,9 +40,13 @@ export class QuotaGate {
     const sizeBytes = announcedBytes ?? 1;
     const isSmall = announcedBytes !== undefined && sizeBytes <= limits.uploadAtOnceMaxBytes;
     if (isSmall || this.#unlimited.has(user)) return;
-    const usage = await this.#catalog.usageOf(user);
-    if (usage?.quotaBytes === undefined) this.#unlimited.set(user, true);
-    if (!hasRoom(usage, sizeBytes - replacedBytes)) throw quotaExceeded(user, sizeBytes, usage);
+    for (let attempt = 1; ; attempt++) {
+      const usage = await this.#catalog.usageOf(user);
+      if (usage?.quotaBytes === undefined) this.#unlimited.set(user, true);
+      if (hasRoom(usage, sizeBytes - replacedBytes)) return;
+      const isWorthALook = attempt < limits.commitRetryMax && (await this.#makeRoom(user));
+      if (!isWorthALook) throw quotaExceeded(user, sizeBytes, usage);
+    }
   }
 }
 

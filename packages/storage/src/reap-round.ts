@@ -1,10 +1,8 @@
-import type { Catalog, DeleteChange, TrashedBlob, TrashKey } from "@dsm/catalog";
-import type { Clock } from "@dsm/clock";
+import type { Catalog, TrashedBlob, TrashKey } from "@dsm/catalog";
 import { crashPoint } from "@dsm/faults";
-import { type FileInfo, limits } from "@dsm/protocol";
+import { limits } from "@dsm/protocol";
 import type { BlobStore } from "./blob-store.ts";
-import type { Committer } from "./committer.ts";
-import type { IdLease } from "./id-lease.ts";
+import { deleteOverdue, type ExpiryWork, overdueFiles } from "./expiry.ts";
 import type { ReapPace } from "./reap-pace.ts";
 
 /** What a reaper has done. */
@@ -16,19 +14,15 @@ export interface ReapCounts {
   readonly bytes: number;
 }
 
-export interface ReapWork {
-  readonly group: string;
+export interface ReapWork extends ExpiryWork {
   readonly catalog: Pick<Catalog, "expired" | "trashed" | "forgetTrashed">;
   readonly blobs: Pick<BlobStore, "remove">;
-  readonly ids: Pick<IdLease, "next">;
-  readonly committer: Pick<Committer, "commit">;
   readonly trashGraceMs: number;
-  readonly clock: Clock;
 }
 
 /** Whether there is anything to do for now. */
 export async function isDue(work: ReapWork): Promise<boolean> {
-  return (await dueFiles(work, 1)).length > 0 || (await dueBlobs(work, 1)).length > 0;
+  return (await overdueFiles(work, 1)).length > 0 || (await dueBlobs(work, 1)).length > 0;
 }
 
 /**
@@ -62,32 +56,12 @@ async function deleteExpired(
   signal: AbortSignal,
   onCounts: (counts: Partial<ReapCounts>) => void,
 ): Promise<boolean> {
-  const files = await dueFiles(work, limits.reapBatchMax);
+  const files = await overdueFiles(work, limits.reapBatchMax);
   if (files.length === 0) return false;
   await pace.turn(signal);
-  const outcomes = await Promise.allSettled(files.map((file) => deleteFile(work, file)));
-  const deleted = outcomes.filter((it) => it.status === "fulfilled" && it.value).length;
-  onCounts({ expired: deleted });
-  const failure = outcomes.find((it) => it.status === "rejected");
-  if (failure !== undefined) throw failure.reason;
+  const deleted = await deleteOverdue(work, files, (expired) => onCounts({ expired }));
   pace.done({ count: files.length, bytes: 0, diskMs: 0 });
   return deleted > 0 && files.length === limits.reapBatchMax;
-}
-
-/** As any delete, so that the journals tell of it. @returns false when it was replaced meanwhile */
-async function deleteFile(work: ReapWork, file: FileInfo): Promise<boolean> {
-  const { user, fileId, group, version, blobId } = file;
-  const change: DeleteChange = {
-    kind: "delete",
-    user,
-    fileId,
-    group,
-    id: await work.ids.next(),
-    version: version + 1,
-    replaces: blobId,
-    atMs: work.clock.now(),
-  };
-  return (await work.committer.commit(change)) === "in force";
 }
 
 async function unlink(
@@ -108,10 +82,6 @@ async function unlink(
   pace.done({ bytes: wasThere ? sizeBytes : 0, diskMs });
   // An entry that has to stay comes again in each round, and its bytes came back in the first.
   return wasThere ? { blobs: 1, bytes: sizeBytes } : {};
-}
-
-function dueFiles({ catalog, group, clock }: ReapWork, limit: number): Promise<FileInfo[]> {
-  return catalog.expired({ group, beforeMs: clock.now(), limit });
 }
 
 function dueBlobs(

@@ -100,6 +100,24 @@ describe("the reaper", () => {
     expect(await waiting()).toEqual([]);
   });
 
+  test("is not waited for where a quota is full of what has expired", async () => {
+    await using bench = await WriteBench.open();
+    await bench.catalog.assignGroup("ann", "g1", 1);
+    await bench.catalog.setQuota("ann", 8, 2);
+    await putExpired(bench, ["a", "b"]);
+    // "of a" and "of b" fill it, and nobody can read them any more.
+    await bench.put("streamed", "12345678");
+    expect((await bench.journal()).filter((it) => it?.kind === "delete")).toHaveLength(2);
+    await expect(bench.put("more", "1")).rejects.toMatchObject({ code: "QUOTA_EXCEEDED" });
+    await bench.catalog.setQuota("ann", limits.uploadAtOnceMaxBytes + 12, 3);
+    await putExpired(bench, ["c"]);
+    // One whose length is known, and which the gate would refuse before its bytes are sent.
+    const large = "x".repeat(limits.uploadAtOnceMaxBytes + 1);
+    await bench.put("large", large, { announcedBytes: large.length });
+    expect(await bench.catalog.usageOf("ann")).toMatchObject({ liveFiles: 2 });
+    expect(await bench.catalog.checkUsage({ repair: false })).toEqual([]);
+  });
+
   test("keeps to its pace from one unlink to the next", async () => {
     await using bench = await WriteBench.open();
     for (let i = 0; i < 6; i++) await bench.put("same", `version ${i}`);

@@ -5,7 +5,6 @@ import { assertTakesWrites } from "./admission.ts";
 import { Beats } from "./beats.ts";
 import { CommitPath, type DurableParts } from "./commit-path.ts";
 import { DataPorts } from "./data-ports.ts";
-import { FileCommits } from "./file-commits.ts";
 import { FileWrites } from "./file-writes.ts";
 import { fsck } from "./fsck/fsck.ts";
 import { IdLease } from "./id-lease.ts";
@@ -106,7 +105,7 @@ export class Storage implements AsyncDisposable {
       onFault: (err) => options.log.warn({ err }, "maintenance: a job failed"),
     });
     this.#writes = new FileWrites({ group, catalog, blobs, ids, committer, onFault });
-    const commits = new FileCommits({ catalog, committer });
+    const { commits } = this.#writes;
     this.#trash = new TrashBin({ ...options, blobs, ids, commits, onFault });
     this.#reapers = new Reapers({
       ...options,

@@ -107,9 +107,12 @@ export async function trashOfUser(
 }
 
 /** Live files of a group that had expired at a time, soonest first. */
-export async function expiredFiles(dialect: Dialect, query: TrashQuery): Promise<FileInfo[]> {
+export async function expiredFiles(
+  dialect: Dialect,
+  query: TrashQuery & { readonly user?: string },
+): Promise<FileInfo[]> {
   const { versions } = dialect.tables;
-  const { group, beforeMs, limit } = query;
+  const { group, user, beforeMs, limit } = query;
   const rows = await dialect.read(`list the expired files of group ${group}`, () =>
     dialect.db
       .select(fileColumns(versions))
@@ -119,6 +122,7 @@ export async function expiredFiles(dialect: Dialect, query: TrashQuery): Promise
           eq(versions.group, group),
           isNotNull(versions.expiresAtMs),
           lte(versions.expiresAtMs, beforeMs),
+          user === undefined ? undefined : eq(versions.user, user),
           eq(versions.deleted, 0),
           isNewest(dialect),
         ),

@@ -7,7 +7,6 @@ import { blobIdFromNumber } from "@dsm/protocol";
 import { tempDir } from "@dsm/testkit";
 import { BlobStore } from "../blob-store.ts";
 import { Committer } from "../committer.ts";
-import { FileCommits } from "../file-commits.ts";
 import { FileWrites } from "../file-writes.ts";
 import { IdLease } from "../id-lease.ts";
 import { Reaper, type ReaperOptions } from "../reaper.ts";
@@ -41,10 +40,9 @@ export class WriteBench implements AsyncDisposable {
       Promise.resolve({ first: blobIdFromNumber((next += count) - count), count });
     const ids = (this.#ids = new IdLease({ lease }, 4));
     const committer = (this.#committer = new Committer({ journal, catalog, sync }));
-    const commits = new FileCommits({ catalog, committer });
-    const parts = { group: "g1", root, catalog, blobs: this.blobs, ids, committer, commits };
+    const parts = { group: "g1", root, catalog, blobs: this.blobs, ids, committer };
     this.writes = new FileWrites(parts);
-    this.trash = new TrashBin(parts);
+    this.trash = new TrashBin({ ...parts, commits: this.writes.commits });
   }
 
   static async open(): Promise<WriteBench> {
