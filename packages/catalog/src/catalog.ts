@@ -1,3 +1,4 @@
+import type { RestoredGap } from "./restored.ts";
 import type { BlobId, FileInfo, StoredSpace, TrashedFile, UserUsage } from "@dsm/protocol";
 
 /**
@@ -259,10 +260,10 @@ export interface Catalog extends AsyncDisposable {
   /** All segments of ids: name and the first id that nobody has leased yet. */
   segments(): Promise<Array<{ name: string; next: number }>>;
   /**
-   * The moment of the backup that this catalog was restored from: it knows nothing of what was
-   * committed between that and the restore. Undefined when it never was.
+   * From the moment of the backup that this catalog was restored from until the restore ended: it
+   * knows nothing of what was committed in between. Undefined when it never was restored.
    */
-  restoredFromMs(): Promise<number | undefined>;
+  restoredGap(): Promise<RestoredGap | undefined>;
   /**
    * Reads the whole catalog as it is at one moment, while others go on writing.
    * `work` sees that moment in `groups`, `users`, `versions` and `segments`.

@@ -5,6 +5,7 @@ import type { Dialect } from "./dialect.ts";
 import { findMark, removeMark, setMark } from "./queries/marks.ts";
 import { markMoves } from "./queries/moves.ts";
 import { addUsage, type Usage } from "./queries/usage.ts";
+import { markRestored } from "./restored.ts";
 import { change } from "./script.ts";
 import { UsageCounter } from "./usage-counter.ts";
 
@@ -51,9 +52,7 @@ export class CatalogLoad implements AsyncDisposable {
    */
   async finish(backupAtMs?: number): Promise<void> {
     await writeUsage(this.#dialect, this.#counter.takeAll());
-    if (backupAtMs !== undefined) {
-      await setMark(this.#dialect, { name: restoredMark, value: backupAtMs });
-    }
+    if (backupAtMs !== undefined) await markRestored(this.#dialect, backupAtMs);
     await removeMark(this.#dialect, markOf(this.#job));
   }
 
@@ -106,8 +105,6 @@ async function writeUsage(
  * that the same job goes on with.
  */
 const loadingMark = "loading:";
-/** The moment that a restored catalog was in force at. */
-const restoredMark = "restored:";
 const nameMaxChars = limits.userMaxChars;
 
 /** @throws DsmError CATALOG_UNAVAILABLE for a catalog that is not whole yet */
@@ -134,11 +131,6 @@ export async function beginLoading(dialect: Dialect, catalog: Catalog, job: stri
     });
   }
   await setMark(dialect, { name: markOf(job), value: 0 });
-}
-
-/** Undefined for a catalog that was not restored from a backup. */
-export async function restoredFromMs(dialect: Dialect): Promise<number | undefined> {
-  return (await findMark(dialect, restoredMark))?.value;
 }
 
 function markOf(job: string): string {

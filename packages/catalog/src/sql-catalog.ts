@@ -2,7 +2,7 @@ import { type BlobId, DsmError, type FileInfo, type StoredSpace } from "@dsm/pro
 import { sql } from "drizzle-orm";
 import type { Catalog, Change, GroupRow, TrashedBlob, VersionRow } from "./catalog.ts";
 import type { Dialect } from "./dialect.ts";
-import { restoredFromMs } from "./loading.ts";
+import { restoredGap } from "./restored.ts";
 import * as blobs from "./queries/blobs.ts";
 import { checkUsage } from "./queries/check-usage.ts";
 import { commitChanges } from "./queries/commit.ts";
@@ -160,8 +160,8 @@ export class SqlCatalog implements Catalog {
     return rows.listSegments(this.#dialect);
   }
 
-  restoredFromMs(): Promise<number | undefined> {
-    return restoredFromMs(this.#dialect);
+  restoredGap(): Answer<"restoredGap"> {
+    return restoredGap(this.#dialect);
   }
 
   snapshot<T>(

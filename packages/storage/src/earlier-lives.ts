@@ -11,7 +11,7 @@ interface Lives {
   readonly storageId: string;
   /** The incarnation that asks; its own records are none of an earlier life. */
   readonly ownLife: string;
-  readonly catalog: Pick<Catalog, "rowsOf" | "restoredFromMs">;
+  readonly catalog: Pick<Catalog, "rowsOf" | "restoredGap">;
 }
 
 interface InDoubt {
@@ -41,14 +41,16 @@ export async function recordsInDoubt(lives: Lives): Promise<InDoubt> {
 }
 
 /**
- * A catalog that was restored from a backup lacks what was committed after that was made. What it
- * does not know may well have been acknowledged, so that is left open, and fsck brings it back.
+ * A catalog that was restored from a backup lacks what was committed between that and the restore.
+ * What it does not know of that time may well have been acknowledged, so it is left open, and fsck
+ * brings it back. What came later is settled as ever.
  */
 async function isKnownOf(catalog: Lives["catalog"]): Promise<(change: Change) => boolean> {
-  const restoredFromMs = await catalog.restoredFromMs();
-  if (restoredFromMs === undefined) return () => true;
-  const untilMs = restoredFromMs - limits.clockSkewMaxMs;
-  return (change) => timeOf(change) < untilMs;
+  const gap = await catalog.restoredGap();
+  if (gap === undefined) return () => true;
+  const fromMs = gap.fromMs - limits.clockSkewMaxMs;
+  const untilMs = gap.untilMs + limits.clockSkewMaxMs;
+  return (change) => timeOf(change) < fromMs || timeOf(change) > untilMs;
 }
 
 async function lastOpen({ root, catalog }: Lives, parts: readonly JournalPart[]) {

@@ -9,6 +9,7 @@ import { tempDir, until } from "@dsm/testkit";
 import { BlobStore } from "./blob-store.ts";
 import { abortOf } from "./commit-group.ts";
 import { recordsInDoubt } from "./earlier-lives.ts";
+import { markLifeSettled } from "./settled-parts.ts";
 import { Settler } from "./settler.ts";
 import { putOf } from "./testing/changes.ts";
 
@@ -58,8 +59,13 @@ class Scene implements AsyncDisposable {
   }
 
   /** What a life with the name b finds of those before it. */
-  inDoubt() {
-    const { root, catalog } = this;
+  inDoubt(gap?: { fromMs: number; untilMs: number }) {
+    const { root } = this;
+    const { catalog: whole } = this;
+    const catalog = {
+      rowsOf: (ids: Parameters<Catalog["rowsOf"]>[0]) => whole.rowsOf(ids),
+      restoredGap: () => (gap === undefined ? whole.restoredGap() : Promise.resolve(gap)),
+    };
     return recordsInDoubt({ root, storageId: "s1", ownLife: "b", catalog });
   }
 
@@ -178,6 +184,31 @@ describe("what earlier lives left in doubt", () => {
     const last = putOf(2);
     await scene.life("a", [long, last]);
     expect((await scene.inDoubt()).changes).toEqual([last]);
+  });
+
+  test("is left open only where a restored catalog knows nothing of its time", async () => {
+    await using scene = await Scene.open();
+    await scene.life("a", [putOf(1)]);
+    const atMs = Date.now();
+    const dayMs = 86_400_000;
+    const during = { fromMs: atMs - dayMs, untilMs: atMs };
+    expect((await scene.inDoubt(during)).changes).toEqual([]);
+    expect((await scene.inDoubt({ ...during, untilMs: Infinity })).changes).toEqual([]);
+    const before = { fromMs: atMs - 2 * dayMs, untilMs: atMs - dayMs };
+    expect((await scene.inDoubt(before)).changes).toEqual([putOf(1)]);
+  });
+
+  test("is nothing of a life that has said at its end that all is decided", async () => {
+    await using scene = await Scene.open();
+    for (const life of ["a1", "a2"]) await scene.life(life, [putOf(1)]);
+    // Two workers that end together.
+    await Promise.all(["a1", "a2"].map((life) => markLifeSettled(scene.root, "s1", life)));
+    const inDoubt = await scene.inDoubt();
+    expect(inDoubt.changes).toEqual([]);
+    await inDoubt.settled();
+    expect((await scene.inDoubt()).changes).toEqual([]);
+    const names = await readdir(join(scene.root, "journal", "s1"));
+    expect(names.filter((name) => name.endsWith(".json"))).toEqual(["settled.json"]);
   });
 
   test("is none where there was no life, or the mark is nonsense", async () => {
