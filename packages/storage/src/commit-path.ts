@@ -6,6 +6,7 @@ import { BlobStore } from "./blob-store.ts";
 import { Committer, type FileListener } from "./committer.ts";
 import { DiskHealth } from "./disk-health.ts";
 import { recordsInDoubt } from "./earlier-lives.ts";
+import { markLifeSettled } from "./settled-parts.ts";
 import { Settler } from "./settler.ts";
 import type { GroupSync } from "./sync/group-sync.ts";
 import { openGroupSync, type SyncMode } from "./sync/open-group-sync.ts";
@@ -64,6 +65,7 @@ export class CommitPath implements AsyncDisposable {
   readonly #settler: Settler;
   readonly #closing = new AbortController();
   readonly #users: UserJournal;
+  #endsInOrder = false;
 
   constructor(options: CommitPathOptions) {
     const { id, group, root, log, catalog, onChanged, onHealth, assertMounted } = options;
@@ -103,12 +105,36 @@ export class CommitPath implements AsyncDisposable {
     void this.#settleEarlierLives();
   }
 
+  /** To be called before it is closed by a storage that stops in order, unlike one that dies. */
+  async endInOrder(timeoutMs: number): Promise<void> {
+    // What lost to other writers may still have to be closed in the journal.
+    await Promise.race([this.committer.idle(), Bun.sleep(timeoutMs)]);
+    this.#endsInOrder = true;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort();
     await this.#users[Symbol.asyncDispose]();
     await this.#settler[Symbol.asyncDispose]();
     await this.health[Symbol.asyncDispose]();
     await this.#options.durable[Symbol.asyncDispose]();
+    await this.#markSettled();
+  }
+
+  /**
+   * Now that nothing can be journaled any more: where all of this life is decided, its next one
+   * doubts nothing of it, even if it finds a catalog that somebody has put back meanwhile.
+   */
+  async #markSettled(): Promise<void> {
+    const { root, id, incarnation, log } = this.#options;
+    const isDecided = this.committer.isIdle && this.#settler.knowsOwnLife;
+    if (!this.#endsInOrder || !isDecided) return;
+    try {
+      await this.#options.assertMounted();
+      await markLifeSettled(root, id, incarnation);
+    } catch (err) {
+      log.warn({ err }, "not marked as settled: the next start looks through this life again");
+    }
   }
 
   /** What earlier lives left in doubt is settled in the background, like doubts of this one. */

@@ -63,6 +63,10 @@ export class Committer {
     return promise;
   }
 
+  get isIdle(): boolean {
+    return this.#running === undefined && this.#catalogStage.running === undefined;
+  }
+
   /** Resolves when nothing is on its way any more. */
   async idle(): Promise<void> {
     for (;;) {

@@ -20,6 +20,8 @@ interface Doubt {
   /** By performance.now(). */
   readonly sinceMs: number;
   readonly settled: () => void;
+  /** Whose statement this process has sent itself. */
+  readonly isOwn: boolean;
 }
 
 /**
@@ -32,6 +34,8 @@ export class Settler implements AsyncDisposable {
   readonly #settleAfterMs: number;
   readonly #timer: Timer;
   #doubts: Doubt[] = [];
+  /** A doubt of this life was too much for the memory. */
+  #isIncomplete = false;
   #round: Promise<void> | undefined;
 
   constructor(options: SettlerOptions) {
@@ -47,13 +51,21 @@ export class Settler implements AsyncDisposable {
     return this.#doubts.length;
   }
 
+  /** Whether it is known of each change of this life what became of it. */
+  get knowsOwnLife(): boolean {
+    return !this.#isIncomplete && !this.#doubts.some(({ isOwn }) => isOwn);
+  }
+
   /**
    * What is too much for the memory is left to the next start of this storage, which finds it in
    * the journal.
    */
   add(change: Change): void {
-    if (this.#doubts.length >= limits.doubtsMax) return;
-    this.#doubts.push({ change, sinceMs: performance.now(), settled: () => {} });
+    if (this.#doubts.length >= limits.doubtsMax) {
+      this.#isIncomplete = true;
+      return;
+    }
+    this.#doubts.push({ change, sinceMs: performance.now(), settled: () => {}, isOwn: true });
   }
 
   /** The same for those that an earlier life has left; resolves when all are settled. */
@@ -61,7 +73,7 @@ export class Settler implements AsyncDisposable {
     const sinceMs = performance.now();
     const settled = changes.map((change) => {
       const done = Promise.withResolvers<void>();
-      this.#doubts.push({ change, sinceMs, settled: done.resolve });
+      this.#doubts.push({ change, sinceMs, settled: done.resolve, isOwn: false });
       return done.promise;
     });
     await Promise.all(settled);
