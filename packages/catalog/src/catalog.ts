@@ -1,4 +1,3 @@
-import type { RestoredGap } from "./restored.ts";
 import type { BlobId, FileInfo, StoredSpace, TrashedFile, UserUsage } from "@dsm/protocol";
 
 /**
@@ -263,7 +262,7 @@ export interface Catalog extends AsyncDisposable {
    * From the moment of the backup that this catalog was restored from until the restore ended: it
    * knows nothing of what was committed in between. Undefined when it never was restored.
    */
-  restoredGap(): Promise<RestoredGap | undefined>;
+  restoredGap(): Promise<{ fromMs: number; untilMs: number } | undefined>;
   /**
    * Reads the whole catalog as it is at one moment, while others go on writing.
    * `work` sees that moment in `groups`, `users`, `versions` and `segments`.

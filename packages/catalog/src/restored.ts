@@ -1,14 +1,6 @@
 import type { Dialect } from "./dialect.ts";
 import { findMark, setMark } from "./queries/marks.ts";
 
-/** What a restored catalog knows nothing of: that which was committed between these moments. */
-export interface RestoredGap {
-  /** Of the backup. */
-  readonly fromMs: number;
-  /** When the restore ended; infinite where an older version has restored and did not say it. */
-  readonly untilMs: number;
-}
-
 const fromMark = "restored:";
 const untilMark = "restored-until:";
 
@@ -18,8 +10,11 @@ export async function markRestored(dialect: Dialect, backupAtMs: number): Promis
   await setMark(dialect, { name: untilMark, value: Date.now() });
 }
 
-/** Undefined for a catalog that was not restored from a backup. */
-export async function restoredGap(dialect: Dialect): Promise<RestoredGap | undefined> {
+/**
+ * Undefined for a catalog that was not restored from a backup. The end is infinite where an older
+ * version has restored, which did not say it.
+ */
+export async function restoredGap(dialect: Dialect) {
   const from = await findMark(dialect, fromMark);
   if (from === undefined) return undefined;
   const until = await findMark(dialect, untilMark);
