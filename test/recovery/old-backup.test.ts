@@ -1,9 +1,10 @@
 import { expect, test } from "bun:test";
-import { access, rm } from "node:fs/promises";
+import { access, copyFile, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { bytesSource } from "@dsm/client";
 import { startCluster } from "@dsm/cluster";
 import { readRecords } from "@dsm/journal";
+import { createLog } from "@dsm/log";
 import { blobPath } from "@dsm/protocol";
 import { tempDir, until } from "@dsm/testkit";
 import { runCatalog } from "./backup-fixture.ts";
@@ -41,6 +42,63 @@ test("storages drop nothing that only the catalog before the restore knew", asyn
   expect(lines.filter((line) => "record" in line && line.record.kind === "abort")).toEqual([]);
   expect((await client.stat("ann", "early")).sizeBytes).toBe(content.length);
 });
+
+test("a copy of the catalog that is put back after a clean stop costs no bytes", async () => {
+  await using dir = await tempDir();
+  const options = { dataDir: dir.path, storages: 2, doubtSettleMs: 50 };
+  const file = join(dir.path, "catalog.db");
+  const copy = join(dir.path, "copy.db");
+  await uploadIn(options, "early");
+  await copyFile(file, copy);
+  const late = await uploadIn(options, "late");
+  for (const ending of ["", "-wal", "-shm"]) await rm(`${file}${ending}`, { force: true });
+  await copyFile(copy, file);
+  await using cluster = await startCluster(options);
+  const root = cluster.groupRoot("g1");
+  await until("the lives before are settled", async () => {
+    const names = (await readdir(join(root, "journal"), { recursive: true })).join();
+    return !/settled-/.test(names);
+  });
+  expect(await isThere(join(root, late))).toBe(true);
+  const lines = await Array.fromAsync(readRecords(root));
+  expect(lines.filter((line) => "record" in line && line.record.kind === "abort")).toEqual([]);
+});
+
+test("storages that were killed find out that a copy was put back, and touch nothing", async () => {
+  await using dir = await tempDir();
+  const told: string[] = [];
+  const log = createLog("error", { write: (line: string) => void told.push(line) });
+  const options = { dataDir: dir.path, storages: 1, doubtSettleMs: 50 };
+  const file = join(dir.path, "catalog.db");
+  const copy = join(dir.path, "copy.db");
+  await uploadIn(options, "early");
+  await copyFile(file, copy);
+  let late: string;
+  {
+    await using cluster = await startCluster(options);
+    await using client = cluster.client();
+    const source = bytesSource(content);
+    const uploaded = await client.upload({ user: "ann", fileId: "late", source });
+    late = blobPath(uploaded.file.blobId);
+    for (const storage of cluster.storages) await storage.kill();
+  }
+  for (const ending of ["", "-wal", "-shm"]) await rm(`${file}${ending}`, { force: true });
+  await copyFile(copy, file);
+  await using cluster = await startCluster({ ...options, log });
+  const root = cluster.groupRoot("g1");
+  await until("it is told of", () => /has lost version 1 of .*late/.test(told.join()));
+  expect(await isThere(join(root, late))).toBe(true);
+  const lines = await Array.fromAsync(readRecords(root));
+  expect(lines.filter((line) => "record" in line && line.record.kind === "abort")).toEqual([]);
+});
+
+/** @returns the path of its blob, below the root of the group */
+async function uploadIn(options: Parameters<typeof startCluster>[0], fileId: string) {
+  await using cluster = await startCluster(options);
+  await using client = cluster.client();
+  const source = bytesSource(content);
+  return blobPath((await client.upload({ user: "ann", fileId, source })).file.blobId);
+}
 
 async function isThere(path: string): Promise<boolean> {
   return access(path).then(

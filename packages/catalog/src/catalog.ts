@@ -244,10 +244,10 @@ export interface Catalog extends AsyncDisposable {
   /** All segments of ids: name and the first id that nobody has leased yet. */
   segments(): Promise<Array<{ name: string; next: number }>>;
   /**
-   * The moment of the backup that this catalog was restored from: it knows nothing of what was
-   * committed between that and the restore. Undefined when it never was.
+   * From the moment of the backup that this catalog was restored from until the restore ended: it
+   * knows nothing of what was committed in between. Undefined when it never was restored.
    */
-  restoredFromMs(): Promise<number | undefined>;
+  restoredGap(): Promise<{ fromMs: number; untilMs: number } | undefined>;
   /** The first id that was leased after a rebuild or a restore filled this catalog, if one did. */
   firstIdSinceLoad(): Promise<number | undefined>;
   /**

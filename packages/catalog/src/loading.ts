@@ -5,6 +5,7 @@ import type { Dialect } from "./dialect.ts";
 import { findMark, removeMark, setMark } from "./queries/marks.ts";
 import { markMoves } from "./queries/moves.ts";
 import { addUsage, type Usage } from "./queries/usage.ts";
+import { markRestored, restoredGap } from "./restored.ts";
 import { change } from "./script.ts";
 import { UsageCounter } from "./usage-counter.ts";
 
@@ -53,9 +54,7 @@ export class CatalogLoad implements AsyncDisposable {
    */
   async finish(backupAtMs?: number): Promise<void> {
     await writeUsage(this.#dialect, this.#counter.takeAll());
-    if (backupAtMs !== undefined) {
-      await setMark(this.#dialect, { name: restoredMark, value: backupAtMs });
-    }
+    if (backupAtMs !== undefined) await markRestored(this.#dialect, backupAtMs);
     // Without a word on ids nobody knows which of them came later.
     const value = this.#firstId === 0 ? Number.MAX_SAFE_INTEGER : this.#firstId;
     await setMark(this.#dialect, { name: loadedMark, value });
@@ -111,8 +110,6 @@ async function writeUsage(
  * that the same job goes on with.
  */
 const loadingMark = "loading:";
-/** The moment that a restored catalog was in force at. */
-const restoredMark = "restored:";
 /** The first id that is leased after a restore or a rebuild. */
 const loadedMark = "loaded:";
 const nameMaxChars = limits.userMaxChars;
@@ -143,17 +140,12 @@ export async function beginLoading(dialect: Dialect, catalog: Catalog, job: stri
   await setMark(dialect, { name: markOf(job), value: 0 });
 }
 
-/** Undefined for a catalog that was not restored from a backup. */
-export async function restoredFromMs(dialect: Dialect): Promise<number | undefined> {
-  return (await findMark(dialect, restoredMark))?.value;
-}
-
 /** Undefined for a catalog that neither a restore nor a rebuild has filled. */
 export async function firstIdSinceLoad(dialect: Dialect): Promise<number | undefined> {
   const firstId = (await findMark(dialect, loadedMark))?.value;
   if (firstId !== undefined) return firstId;
   // A restore by a dsm that did not leave the mark yet.
-  return (await restoredFromMs(dialect)) === undefined ? undefined : Number.MAX_SAFE_INTEGER;
+  return (await restoredGap(dialect)) === undefined ? undefined : Number.MAX_SAFE_INTEGER;
 }
 
 function markOf(job: string): string {

@@ -2,7 +2,7 @@ import { type BlobId, DsmError, type FileInfo, type StoredSpace } from "@dsm/pro
 import { sql } from "drizzle-orm";
 import type { Catalog, Change, GroupRow, TrashedBlob, VersionRow } from "./catalog.ts";
 import type { Dialect } from "./dialect.ts";
-import { firstIdSinceLoad, restoredFromMs } from "./loading.ts";
+import { firstIdSinceLoad } from "./loading.ts";
 import * as blobs from "./queries/blobs.ts";
 import { checkUsage } from "./queries/check-usage.ts";
 import { commitChanges } from "./queries/commit.ts";
@@ -14,6 +14,7 @@ import { leaseSegment } from "./queries/segments.ts";
 import { forgetTrashed, trashedBlobs, trashEntryOf } from "./queries/trash.ts";
 import { usageOf, usageOfGroup } from "./queries/usage.ts";
 import * as users from "./queries/users.ts";
+import { restoredGap } from "./restored.ts";
 
 /** What a method of the catalog is asked for. */
 type Of<Name extends keyof Catalog> = Catalog[Name] extends (...args: infer A) => unknown
@@ -160,8 +161,8 @@ export class SqlCatalog implements Catalog {
     return rows.listSegments(this.#dialect);
   }
 
-  restoredFromMs(): Promise<number | undefined> {
-    return restoredFromMs(this.#dialect);
+  restoredGap(): Answer<"restoredGap"> {
+    return restoredGap(this.#dialect);
   }
 
   firstIdSinceLoad(): Promise<number | undefined> {

@@ -111,6 +111,10 @@ export const limits = {
   doubtsMax: 16_384,
   /** How far back from its end the journal of an ended life is searched for changes in doubt. */
   doubtWindowMs: 600_000,
+  /** Notes of what was acknowledged: so long a file of them is followed by another one, and */
+  answersRolledBytes: 1024 * 1024,
+  /** those of a life that has written nothing for so long, and is settled, are removed. */
+  answersKeptMs: 86_400_000,
   /** How long a storage takes it for granted that a user has no quota, until the commit decides. */
   usageFreshnessMs: 1_000,
   /** Users of whom it remembers that. */

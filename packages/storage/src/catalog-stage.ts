@@ -11,6 +11,8 @@ interface CatalogStageOptions {
   /** The change is not in force and never will be; its record in the journal is still open. */
   readonly onLost: (abort: Abort) => void;
   readonly onDoubt?: (change: Change) => void;
+  /** Waited for before anybody hears that these are in force; never rejects. */
+  readonly beforeAnswer?: ((inForce: readonly Change[]) => Promise<void>) | undefined;
 }
 
 /**
@@ -81,6 +83,7 @@ export class CatalogStage {
     try {
       const outcomes = await this.#options.catalog.commit(changes);
       passed(changes, "committed");
+      await this.#options.beforeAnswer?.(changes.filter((_, i) => outcomes[i] === "in force"));
       for (const [i, waiting] of group.entries()) this.#answered(waiting, outcomes[i]);
       return true;
     } catch (cause) {

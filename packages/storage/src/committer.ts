@@ -20,6 +20,8 @@ export interface CommitterOptions {
   readonly onChanged?: FileListener;
   /** Told of each change whose record may be open in the journal without being in force. */
   readonly onDoubt?: (change: Change) => void;
+  /** Waited for before anybody hears that these are in force; never rejects. */
+  readonly beforeAnswer?: (inForce: readonly Change[]) => Promise<void>;
 }
 
 /**
@@ -61,6 +63,10 @@ export class Committer {
     this.#waiting.push({ change, cameAtMs, askedAtMs: undefined, resolve, reject });
     this.#start();
     return promise;
+  }
+
+  get isIdle(): boolean {
+    return this.#running === undefined && this.#catalogStage.running === undefined;
   }
 
   /** Resolves when nothing is on its way any more. */

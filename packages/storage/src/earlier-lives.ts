@@ -1,8 +1,9 @@
 import { stat } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { Catalog, Change } from "@dsm/catalog";
 import { type JournalPart, journalParts, type JournalRecord, readPart } from "@dsm/journal";
-import { limits } from "@dsm/protocol";
+import { DsmError, limits } from "@dsm/protocol";
+import { forgetAnswers, proofsOf } from "./answered-changes.ts";
 import { idOf, isRowOf, placeOf } from "./commit-group.ts";
 import { readSettledParts, writeSettledParts } from "./settled-parts.ts";
 
@@ -11,11 +12,15 @@ interface Lives {
   readonly storageId: string;
   /** The incarnation that asks; its own records are none of an earlier life. */
   readonly ownLife: string;
-  readonly catalog: Pick<Catalog, "rowsOf" | "restoredFromMs">;
+  readonly catalog: Pick<Catalog, "rowsOf" | "current" | "restoredGap">;
 }
 
 interface InDoubt {
   readonly changes: Change[];
+  /** Whether a change was certainly never acknowledged, so that its bytes are garbage. */
+  readonly isProven: (change: Change) => boolean;
+  /** The catalog lacks what was acknowledged: then nothing may be settled by its word. */
+  readonly catalogWentBack: DsmError | undefined;
   /** To be called when they are settled: what was looked at is not looked at again. */
   readonly settled: () => Promise<void>;
 }
@@ -31,24 +36,68 @@ export async function recordsInDoubt(lives: Lives): Promise<InDoubt> {
   const known = await readSettledParts(root, storageId);
   const parts = (await journalParts(root, storageId)).filter(({ life }) => !life.endsWith(ownLife));
   const changes: Change[] = [];
+  const proven = new Set<Change>();
+  const isKnown = await isKnownOf(lives.catalog);
+  let catalogWentBack: DsmError | undefined;
   for (const ofLife of Map.groupBy(parts, ({ life }) => life).values()) {
     const isNew = ofLife.some(({ path, sizeBytes }) => known[path] !== sizeBytes);
-    if (isNew) changes.push(...(await lastOpen(lives, ofLife)));
+    if (!isNew) continue;
+    const open = [...(await lastOpen(lives, ofLife))].filter(isKnown);
+    if (open.length === 0) continue;
+    const place = { root, storageId, incarnation: incarnationOf(ofLife) };
+    const { acknowledged, isComplete } = await proofsOf(place, open);
+    catalogWentBack ??= await wentBack(lives, acknowledged);
+    // What was acknowledged and is not lost has made way for a later version.
+    const undecided = new Set(open).difference(new Set(acknowledged));
+    if (isComplete) for (const change of undecided) proven.add(change);
+    changes.push(...undecided);
   }
   const settled = Object.fromEntries(parts.map(({ path, sizeBytes }) => [path, sizeBytes]));
-  const judged = changes.filter(await isKnownOf(lives.catalog));
-  return { changes: judged, settled: () => writeSettledParts(root, storageId, settled) };
+  return {
+    changes,
+    isProven: (change) => proven.has(change),
+    catalogWentBack,
+    settled: async () => {
+      await writeSettledParts(root, storageId, settled);
+      // Another worker of this storage may be alive, and goes on noting.
+      const keptFromMs = Date.now() - limits.answersKeptMs;
+      const isEnded = (life: string, atMs: number) => life !== ownLife && atMs < keptFromMs;
+      await forgetAnswers(lives, isEnded);
+    },
+  };
+}
+
+function incarnationOf([part]: readonly JournalPart[]): string {
+  // A life is named by its storage, the time of its start, which has no hyphen, and itself.
+  const name = basename(part?.life ?? "");
+  return name.slice(name.indexOf("-") + 1);
+}
+
+/** What was acknowledged has a row, or a later version of its file has: tombstones stay. */
+async function wentBack({ catalog, storageId }: Lives, acknowledged: readonly Change[]) {
+  for (const change of acknowledged) {
+    const { user, fileId, version } = placeOf(change);
+    const current = await catalog.current(user, fileId);
+    if (current !== undefined && current.version > version) continue;
+    const what = `the catalog has lost version ${version} of ${JSON.stringify(fileId)} of ${user}`;
+    return new DsmError("DATA_CORRUPT", `${what}, which ${storageId} has acknowledged`, {
+      remedy: "it was put back from before: run dsm fsck --repair, then start this storage again",
+    });
+  }
+  return undefined;
 }
 
 /**
- * A catalog that was restored from a backup lacks what was committed after that was made. What it
- * does not know may well have been acknowledged, so that is left open, and fsck brings it back.
+ * A catalog that was restored from a backup lacks what was committed between that and the restore.
+ * What it does not know of that time may well have been acknowledged, so it is left open, and fsck
+ * brings it back. What came later is settled as ever.
  */
 async function isKnownOf(catalog: Lives["catalog"]): Promise<(change: Change) => boolean> {
-  const restoredFromMs = await catalog.restoredFromMs();
-  if (restoredFromMs === undefined) return () => true;
-  const untilMs = restoredFromMs - limits.clockSkewMaxMs;
-  return (change) => timeOf(change) < untilMs;
+  const gap = await catalog.restoredGap();
+  if (gap === undefined) return () => true;
+  const fromMs = gap.fromMs - limits.clockSkewMaxMs;
+  const untilMs = gap.untilMs + limits.clockSkewMaxMs;
+  return (change) => timeOf(change) < fromMs || timeOf(change) > untilMs;
 }
 
 async function lastOpen({ root, catalog }: Lives, parts: readonly JournalPart[]) {

@@ -4,11 +4,14 @@ import { join } from "node:path";
 import { type Catalog, type Change, migrateCatalog, openCatalog } from "@dsm/catalog";
 import { Journal, type JournalRecord, readRecords } from "@dsm/journal";
 import { silentLog } from "@dsm/log";
-import { limits } from "@dsm/protocol";
+import { type BlobId, limits } from "@dsm/protocol";
 import { tempDir, until } from "@dsm/testkit";
 import { BlobStore } from "./blob-store.ts";
 import { abortOf } from "./commit-group.ts";
 import { recordsInDoubt } from "./earlier-lives.ts";
+import { AnsweredChanges } from "./answered-changes.ts";
+import { setBlobAside } from "./fsck/lost-found.ts";
+import { markLifeSettled } from "./settled-parts.ts";
 import { Settler } from "./settler.ts";
 import { putOf } from "./testing/changes.ts";
 
@@ -43,6 +46,13 @@ class Scene implements AsyncDisposable {
     await journal.append(records);
   }
 
+  /** Notes, as that life has, that these were in force. */
+  async answer(incarnation: string, changes: readonly Change[]): Promise<void> {
+    const place = { root: this.root, storageId: "s1", incarnation };
+    await using answered = await AnsweredChanges.open(place, true, silentLog);
+    await answered.note(changes);
+  }
+
   /** A put with its blob, and with its row or without. */
   async put(n: number, { inForce }: { inForce: boolean }): Promise<Change> {
     const change = putOf(n);
@@ -51,15 +61,32 @@ class Scene implements AsyncDisposable {
     return change;
   }
 
+  readonly setAside = async (id: BlobId): Promise<void> => {
+    await setBlobAside(this.root, id, {});
+  };
+
   async settler(life: string, catalog: Pick<Catalog, "rowsOf"> = this.catalog): Promise<Settler> {
     const journal = this.#stack.use(await Journal.open(this.root, "s1", life));
-    const options = { journal, catalog, blobs: this.blobs, log: silentLog, settleAfterMs };
+    const options = {
+      journal,
+      catalog,
+      blobs: this.blobs,
+      setAside: this.setAside,
+      log: silentLog,
+      settleAfterMs,
+    };
     return this.#stack.use(new Settler(options));
   }
 
   /** What a life with the name b finds of those before it. */
-  inDoubt() {
-    const { root, catalog } = this;
+  inDoubt(gap?: { fromMs: number; untilMs: number }) {
+    const { root } = this;
+    const { catalog: whole } = this;
+    const catalog = {
+      rowsOf: (ids: Parameters<Catalog["rowsOf"]>[0]) => whole.rowsOf(ids),
+      current: (user: string, fileId: string) => whole.current(user, fileId),
+      restoredGap: () => (gap === undefined ? whole.restoredGap() : Promise.resolve(gap)),
+    };
     return recordsInDoubt({ root, storageId: "s1", ownLife: "b", catalog });
   }
 
@@ -147,12 +174,15 @@ describe("what earlier lives left in doubt", () => {
     const settler = await scene.settler("b");
     const inDoubt = await scene.inDoubt();
     expect(inDoubt.changes).toEqual([open]);
-    await settler.settleAll(inDoubt.changes);
+    await settler.settleAll(inDoubt.changes, { neverAcknowledged: inDoubt.isProven });
     await inDoubt.settled();
     expect([await scene.blobIds(), await scene.aborted()]).toEqual([
       [putOf(1).file.blobId],
       [putOf(2).file.blobId, putOf(3).file.blobId],
     ]);
+    // This life has left no proof that nobody was told of it.
+    const lost = await readdir(join(scene.root, "lost+found"));
+    expect(lost.some((name) => name.startsWith(putOf(3).file.blobId))).toBe(true);
     expect((await scene.inDoubt()).changes).toEqual([]);
     // The life of a worker that is still running goes on, and its part grows.
     await scene.life("c", [putOf(4)]);
@@ -178,6 +208,54 @@ describe("what earlier lives left in doubt", () => {
     const last = putOf(2);
     await scene.life("a", [long, last]);
     expect((await scene.inDoubt()).changes).toEqual([last]);
+  });
+
+  test("is left open only where a restored catalog knows nothing of its time", async () => {
+    await using scene = await Scene.open();
+    await scene.life("a", [putOf(1)]);
+    const atMs = Date.now();
+    const dayMs = 86_400_000;
+    const during = { fromMs: atMs - dayMs, untilMs: atMs };
+    expect((await scene.inDoubt(during)).changes).toEqual([]);
+    expect((await scene.inDoubt({ ...during, untilMs: Infinity })).changes).toEqual([]);
+    const before = { fromMs: atMs - 2 * dayMs, untilMs: atMs - dayMs };
+    expect((await scene.inDoubt(before)).changes).toEqual([putOf(1)]);
+  });
+
+  test("is nothing of a life that has said at its end that all is decided", async () => {
+    await using scene = await Scene.open();
+    for (const life of ["a1", "a2"]) await scene.life(life, [putOf(1)]);
+    // Two workers that end together.
+    await Promise.all(["a1", "a2"].map((life) => markLifeSettled(scene.root, "s1", life)));
+    const inDoubt = await scene.inDoubt();
+    expect(inDoubt.changes).toEqual([]);
+    await inDoubt.settled();
+    expect((await scene.inDoubt()).changes).toEqual([]);
+    const names = await readdir(join(scene.root, "journal", "s1"));
+    expect(names.filter((name) => name.endsWith(".json"))).toEqual(["settled.json"]);
+  });
+
+  test("is garbage where the life has noted all its answers, and it is not among them", async () => {
+    await using scene = await Scene.open();
+    const answered = await scene.put(1, { inForce: true });
+    const open = await scene.put(2, { inForce: false });
+    await scene.life("a", [answered, open]);
+    await scene.answer("a", [answered]);
+    const inDoubt = await scene.inDoubt();
+    expect([inDoubt.changes, inDoubt.catalogWentBack]).toEqual([[open], undefined]);
+    const settler = await scene.settler("b");
+    await settler.settleAll(inDoubt.changes, { neverAcknowledged: inDoubt.isProven });
+    expect(await scene.blobIds()).toEqual([putOf(1).file.blobId]);
+    expect(await readdir(scene.root)).not.toContain("lost+found");
+  });
+
+  test("proves that the catalog went back, where an answered change has no row", async () => {
+    await using scene = await Scene.open();
+    const answered = await scene.put(1, { inForce: false });
+    await scene.life("a", [answered, putOf(2)]);
+    await scene.answer("a", [answered]);
+    const { catalogWentBack } = await scene.inDoubt();
+    expect(catalogWentBack?.message).toContain("has lost version 1");
   });
 
   test("is none where there was no life, or the mark is nonsense", async () => {

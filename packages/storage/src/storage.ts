@@ -235,8 +235,7 @@ export class Storage implements AsyncDisposable {
     this.#draining = true;
     this.#maintenance.stop();
     await Promise.all([this.#mover[Symbol.asyncDispose](), this.#ports.drain(drainTimeoutMs)]);
-    // What lost to other writers may still have to be closed in the journal.
-    await Promise.race([this.#commits.committer.idle(), Bun.sleep(drainTimeoutMs)]);
+    await this.#commits.endInOrder(drainTimeoutMs);
     await this.#close();
   }
 
