@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { access, copyFile, readdir, rm } from "node:fs/promises";
+import { access, copyFile, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { bytesSource } from "@dsm/client";
 import { startCluster } from "@dsm/cluster";
@@ -55,10 +55,11 @@ test("a copy of the catalog that is put back after a clean stop costs no bytes",
   await copyFile(copy, file);
   await using cluster = await startCluster(options);
   const root = cluster.groupRoot("g1");
-  await until("the lives before are settled", async () => {
-    const names = (await readdir(join(root, "journal"), { recursive: true })).join();
-    return !/settled-/.test(names);
-  });
+  for (const id of ["g1-s1", "g1-s2"]) {
+    const path = join(root, "journal", id, "settled.json");
+    const parts = () => readFile(path, "utf8").then((text) => text.split(".log").length - 1);
+    await until("both lives before are settled", async () => (await parts()) === 2);
+  }
   expect(await isThere(join(root, late))).toBe(true);
   const lines = await Array.fromAsync(readRecords(root));
   expect(lines.filter((line) => "record" in line && line.record.kind === "abort")).toEqual([]);
