@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { readdir, readFile } from "node:fs/promises";
 import { DsmError, limits } from "@dsm/protocol";
 import { type MariaDb, mariaDbMissing, startMariaDb, until } from "@dsm/testkit";
 import { put } from "./conformance/backend.ts";
@@ -24,6 +25,16 @@ async function failureOf(promise: Promise<unknown>): Promise<DsmError> {
   );
   if (!(error instanceof DsmError)) throw new Error(`no DsmError but ${String(error)}`);
   return error;
+}
+
+/** The signal is there at once, and each thread heeds it when its turn comes. */
+async function standStill(pid: number): Promise<void> {
+  process.kill(pid, "SIGSTOP");
+  await until("all threads stand still", async () => {
+    const threads = await readdir(`/proc/${pid}/task`);
+    const stats = threads.map((id) => readFile(`/proc/${pid}/task/${id}/stat`, "utf8"));
+    return (await Promise.all(stats)).every((text) => /\) T /.test(text));
+  });
 }
 
 /** How long it took in milliseconds. */
@@ -79,7 +90,7 @@ describe.skipIf(missing !== undefined)(`two MariaDB servers in one URL${why}`, (
   test("one that takes connections and hangs costs no more than it takes to see that", async () => {
     await using catalog = await openCatalog(url);
     await Promise.all(Array.from({ length: 20 }, () => catalog.ping()));
-    process.kill(one.pid ?? 0, "SIGSTOP");
+    await standStill(one.pid ?? 0);
     try {
       const calls = Array.from({ length: 20 }, () => asked(catalog));
       const tookMs = await timeOf(async () => {

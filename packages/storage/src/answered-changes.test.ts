@@ -17,7 +17,10 @@ test("answers are known for as long as they may be doubted, and their files do n
     monotonicMs: () => nowMs,
   });
   const proofs = async (...ns: number[]) => {
-    const { acknowledged, isComplete } = await proofsOf(place, ns.map((n) => putOf(n)));
+    const { acknowledged, isComplete } = await proofsOf(
+      place,
+      ns.map((n) => putOf(n)),
+    );
     return { acknowledged: acknowledged.length, isComplete };
   };
   const many = Array.from({ length: limits.answersRolledBytes / 16 }, (_, i) => putOf(100 + i));
