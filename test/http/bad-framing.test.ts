@@ -16,6 +16,7 @@ let lastId = 0;
 
 const wrongLengths = [
   "5\r\nContent-Length: 6",
+  "5\r\nContent-Length: 5",
   "5, 6",
   "+5",
   "-1",

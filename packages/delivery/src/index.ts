@@ -1,3 +1,4 @@
+export * from "./announced-length.ts";
 export type { BodySource } from "./body-source.ts";
 export * from "./conditional.ts";
 export * from "./group-marker.ts";

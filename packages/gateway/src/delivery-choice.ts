@@ -1,5 +1,5 @@
 import { essenceOf, markedGroup, mediaTypeFor } from "@dsm/delivery";
-import { DsmError, type FileInfo } from "@dsm/protocol";
+import { DsmError, type FileInfo, limits } from "@dsm/protocol";
 
 export type DeliveryMode = "auto" | "local" | "redirect" | "proxy";
 
@@ -16,28 +16,31 @@ export type Way =
   | { readonly kind: "proxy" };
 
 export interface Delivery {
-  /** @throws DsmError GROUP_UNAVAILABLE in mode `local` for a group that is not mounted */
-  wayOf(file: FileInfo): Promise<Way>;
+  /**
+   * @param lookAnew where what was seen of the mount a moment ago seems to be wrong
+   * @throws DsmError GROUP_UNAVAILABLE in mode `local` for a group that is not mounted
+   */
+  wayOf(file: FileInfo, options?: { readonly lookAnew?: boolean }): Promise<Way>;
 }
 
 /**
  * A mount counts only when it holds the marker of its group: the bare folder of a file system
- * that is not mounted would make every file look lost.
+ * that is not mounted would make every file look lost. It is looked at again every second, for it
+ * may go while the gateway runs, and come back.
  */
 export function deliveryFor(
   choice: DeliveryMode | Deliveries,
   mounts: ReadonlyMap<string, string>,
 ): Delivery {
-  const proven = new Set<string>();
+  const mountLooks = new MountLooks();
   return {
-    async wayOf(file) {
+    async wayOf(file, { lookAnew = false } = {}) {
       const { group } = file;
       const mode = modeOf(choice, group);
       if (mode === "proxy") return { kind: "proxy" };
       if (mode === "redirect" && !namesOthers(file)) return { kind: "redirect" };
       const root = mounts.get(group);
-      if (root !== undefined && (proven.has(group) || (await markedGroup(root)) === group)) {
-        proven.add(group);
+      if (root !== undefined && (await mountLooks.isMounted(group, root, lookAnew))) {
         return { kind: "local", root };
       }
       if (mode !== "local") return { kind: "proxy" };
@@ -47,6 +50,23 @@ export function deliveryFor(
       });
     },
   };
+}
+
+/** Whether the file system of a group is mounted, as it was seen within the last second. */
+class MountLooks {
+  readonly #looks = new Map<string, { readonly atMs: number; readonly is: Promise<boolean> }>();
+
+  isMounted(group: string, root: string, anew: boolean): Promise<boolean> {
+    const nowMs = performance.now();
+    const last = this.#looks.get(group);
+    if (!anew && last !== undefined && nowMs - last.atMs < limits.rootLookMs) return last.is;
+    const is = markedGroup(root).then(
+      (marked) => marked === group,
+      () => false,
+    );
+    this.#looks.set(group, { atMs: nowMs, is });
+    return is;
+  }
 }
 
 /** Whether some file may be sent from a mounted file system. */

@@ -103,17 +103,44 @@ function sourceOf(
   options: MediaReadsOptions,
   located: LocatedFile,
   root: string | undefined,
-  { request: { signal }, info }: Asked,
+  { request, info }: Asked,
 ): BodySource {
+  const { signal } = request;
   const { hot, metrics } = options;
   const { file } = located;
-  const mounted = root === undefined ? undefined : localSource(root, file);
+  const mounted =
+    root === undefined ? undefined : mountedSource(options, root, located, { request, info });
   if (hot.takes(file)) {
     metrics.deliveries.inc({ from: "memory" });
     return hot.source(file, mounted ?? upstreamSource(options, located, signal));
   }
   metrics.deliveries.inc({ from: mounted === undefined ? "proxy" : "local" });
   return mounted ?? proxySource(options, located, signal, info);
+}
+
+/**
+ * The mounted file system, and a storage where it turns out to have gone a moment ago: then no
+ * file of it is damaged, though none is there.
+ */
+function mountedSource(
+  options: MediaReadsOptions,
+  root: string,
+  located: LocatedFile,
+  { request, info }: Asked,
+): BodySource {
+  const { file } = located;
+  const local = localSource(root, file);
+  return {
+    async open(start, endExclusive) {
+      try {
+        return await local.open(start, endExclusive);
+      } catch (error) {
+        const way = await options.delivery.wayOf(file, { lookAnew: true });
+        if (way.kind === "local") throw error;
+        return proxySource(options, located, request.signal, info).open(start, endExclusive);
+      }
+    },
+  };
 }
 
 /** The bytes of a storage, and of another one when that dies in the middle. */

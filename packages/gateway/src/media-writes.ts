@@ -1,5 +1,6 @@
 import { type DsmClient, streamSource } from "@dsm/client";
 import {
+  announcedLength,
   assertNoPartialPut,
   assertWriteAllowed,
   parseHttpDate,
@@ -35,7 +36,7 @@ export async function putMedia(
   const uploaded = client.upload({
     user,
     fileId,
-    source: streamSource(request.body ?? emptyBody(), contentLength(headers)),
+    source: streamSource(request.body ?? emptyBody(), announcedLength(headers)),
     overwrite: !refusesToReplace(headers),
     ...(ifMatch === undefined ? {} : { ifMatch }),
     ...(sha256 === undefined ? {} : { sha256 }),
@@ -102,11 +103,6 @@ function refusesToReplace(headers: Headers): boolean {
   throw new DsmError("BAD_REQUEST", "a PUT takes If-None-Match with * alone", {
     remedy: "use If-Match to replace one version",
   });
-}
-
-function contentLength(headers: Headers): number | undefined {
-  const length = headers.get("Content-Length");
-  return length === null ? undefined : Number(length);
 }
 
 function validators(file: FileInfo): Record<string, string> {

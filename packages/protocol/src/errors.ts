@@ -100,6 +100,7 @@ export const errorTable = {
     title: "Upload cut short",
   },
   TOO_LARGE: { http: 413, exit: 1, retryable: false, title: "Too large" },
+  URI_TOO_LONG: { http: 414, exit: 2, retryable: false, title: "URL too long" },
   STORAGE_FULL: { http: 507, exit: 1, retryable: true, title: "Storage full" },
   QUOTA_EXCEEDED: { http: 507, exit: 1, retryable: false, title: "Quota exceeded" },
   STORAGE_FAILED: {

@@ -59,7 +59,7 @@ describe("parseMediaTarget", () => {
     ["/media/ada/%ED%A0%80", "BAD_NAME"],
     ["/media/ada/\uD800", "BAD_NAME"],
     [`/media/ada/${"a".repeat(513)}`, "BAD_NAME"],
-    [`/media/ada/${"a".repeat(limits.urlMaxBytes)}`, "TOO_LARGE"],
+    [`/media/ada/${"a".repeat(limits.urlMaxBytes)}`, "URI_TOO_LONG"],
   ])("%p: %s", (url, expected) => {
     expect(codeOf(url)).toBe(expected);
   });

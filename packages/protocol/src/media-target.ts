@@ -41,11 +41,11 @@ export function parseFileTarget(url: string, prefix: string): MediaTarget {
   return { user, fileId, query };
 }
 
-/** @throws DsmError TOO_LARGE for a URL of more than limits.urlMaxBytes */
+/** @throws DsmError URI_TOO_LONG for a URL of more than limits.urlMaxBytes */
 export function assertUrlSize(url: string): void {
   const sizeBytes = Buffer.byteLength(url);
   if (sizeBytes <= limits.urlMaxBytes) return;
-  throw new DsmError("TOO_LARGE", `the URL has ${sizeBytes} bytes`, {
+  throw new DsmError("URI_TOO_LONG", `the URL has ${sizeBytes} bytes`, {
     remedy: `use at most ${limits.urlMaxBytes}`,
   });
 }

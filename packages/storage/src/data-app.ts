@@ -1,4 +1,5 @@
 import {
+  announcedLength,
   assertNoPartialPut,
   knownMediaType,
   localSource,
@@ -194,15 +195,6 @@ async function remove(
   const check = writeCheck(request, { user, fileId });
   await options.writes.delete({ user, fileId, check });
   return new Response(null, { status: 204 });
-}
-
-/** @throws DsmError BAD_REQUEST */
-function announcedLength(headers: Headers): number | undefined {
-  const length = headers.get("Content-Length");
-  if (length === null) return undefined;
-  // RFC 9110, section 8.6: 1*DIGIT.
-  if (/^\d{1,16}$/.test(length)) return Number(length);
-  throw new DsmError("BAD_REQUEST", `Content-Length ${JSON.stringify(length)} is not a length`);
 }
 
 /**
