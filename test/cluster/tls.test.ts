@@ -120,7 +120,8 @@ describe.skipIf(missing !== undefined).each(["local", "proxy"] as const)(
 
       test("when nobody can give the rest the body is broken off", async () => {
         await upload(cluster, "lost");
-        const limited = ["--http2", "--limit-rate", "40M"];
+        // Slow, so that it is under way for as long as it takes to kill two.
+        const limited = ["--http2", "--limit-rate", "4M"];
         const reading = curl(tools, ...limited, `${cluster.http}/media/ann/lost`);
         await until("a storage gives it", () =>
           cluster.storages.some((it) => it.running.activeRequests > 0),

@@ -3,6 +3,7 @@ import { DsmError } from "@dsm/protocol";
 import { fetchRequest } from "./fetch-request.ts";
 import { guardedUpload } from "./guarded-upload.ts";
 import { assertHost } from "./host-check.ts";
+import { joinedChunks } from "./joined-chunks.ts";
 
 /**
  * A request of node:http2 as a fetch Request.
@@ -42,12 +43,19 @@ export function h2FieldsOf(rawHeaders: readonly string[]): Headers {
 }
 
 /**
+ * Frames of HTTP/2 are small, and a fetch that sends a body of small chunks on keeps far more of
+ * them in memory than it can send (docs/BUN.md).
+ */
+const joinTerms = { bytes: 256 * 1024, waitMs: 50 };
+
+/**
  * Read no faster than it is taken. When a stream is reset Bun 1.4.5 ends the body as if it were
  * whole and says so by `aborted` alone: whoever stores an upload relies on the difference. It
  * resets those streams too whose body is not as long as their Content-Length (RFC 9113, 8.1.1).
  */
 function bodyOf(incoming: Http2ServerRequest): ReadableStream<Uint8Array> {
-  const chunks: AsyncIterator<Uint8Array> = incoming.iterator({ destroyOnReturn: false });
+  const frames: AsyncIterable<Uint8Array> = incoming.iterator({ destroyOnReturn: false });
+  const chunks = joinedChunks(frames, joinTerms);
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
@@ -62,7 +70,7 @@ function bodyOf(incoming: Http2ServerRequest): ReadableStream<Uint8Array> {
         controller.close();
       },
       async cancel() {
-        await chunks.return?.();
+        await chunks.return();
       },
     },
     { highWaterMark: 0 },
