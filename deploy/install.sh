@@ -46,11 +46,13 @@ install -D -m 755 "$binary" "$root/usr/bin/dsm"
 for unit in "$deploy"/systemd/dsm-*.service; do
   install -D -m 644 "$unit" "$root/usr/lib/systemd/system/$(basename "$unit")"
 done
-install -D -m 644 "$deploy/systemd/dsm-.service.d/10-hardening.conf" \
-  "$root/usr/lib/systemd/system/dsm-.service.d/10-hardening.conf"
+for more in "$deploy"/systemd/*.service.d/*.conf; do
+  install -D -m 644 "$more" "$root/usr/lib/systemd/system/${more#"$deploy/systemd/"}"
+done
 install -D -m 644 "$deploy/systemd/dsm.sysusers.conf" "$root/usr/lib/sysusers.d/dsm.conf"
 install -D -m 644 "$deploy/systemd/dsm.tmpfiles.conf" "$root/usr/lib/tmpfiles.d/dsm.conf"
-install -D -m 644 "$deploy/../docs/OPERATIONS.md" "$root/usr/share/doc/dsm/OPERATIONS.md"
+manual=$deploy/../docs/OPERATIONS.md
+[ ! -e "$manual" ] || install -D -m 644 "$manual" "$root/usr/share/doc/dsm/OPERATIONS.md"
 # What an operator copies from: Keepalived, GlusterFS and what else is there.
 for folder in "$deploy"/*/; do
   name=$(basename "$folder")

@@ -42,6 +42,33 @@ describe.skipIf(tools.length > 0)("what an operator installs", () => {
     await expect(install("--nonsense")).rejects.toThrow("ended with 2");
   });
 
+  test("only dsm reads its configuration, and has one number on all hosts", async () => {
+    await writeFile(installed("etc/dsm/secret"), "5".repeat(64));
+    await runTool(["systemd-sysusers", `--root=${root}`, "dsm.conf"]);
+    await runTool(["systemd-tmpfiles", "--create", `--root=${root}`, "dsm.conf"]);
+    for (const path of ["etc/dsm/dsm.toml", "etc/dsm/secret"]) {
+      const { uid, mode } = await stat(installed(path));
+      expect([path, uid, mode & 0o777]).toEqual([path, 10001, 0o600]);
+    }
+  });
+
+  test("a gateway may take port 80, and no other role any right", async () => {
+    const rights = async (unit: string) => {
+      const offline = ["--offline=true", `--root=${root}`, "--json=short", "--threshold=100"];
+      const rows: unknown = JSON.parse(
+        await runTool(["systemd-analyze", "security", ...offline, unit]),
+      );
+      const named = (rows as Array<Record<string, string>>).filter(
+        ({ name }) => name === "AmbientCapabilities=",
+      );
+      return named.map(({ description }) => description);
+    };
+    const none = await rights("dsm-tracker.service");
+    expect(none).toHaveLength(1);
+    expect(await rights("dsm-storage@g1.service")).toEqual(none);
+    expect(await rights("dsm-gateway.service")).not.toEqual(none);
+  });
+
   test("units are what systemd understands, and keep the roles from what they do not need", async () => {
     const folder = installed("usr/lib/systemd/system");
     const checked = join(root, "checked");

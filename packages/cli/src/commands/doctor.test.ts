@@ -210,6 +210,8 @@ test("a storage at a dead address, full, failing, draining, of an old version", 
       expect(said).toContain(part);
     }
     expect(bad.filter(({ object }) => object !== name)).toHaveLength(1);
+    const status = await dsm(["status"], { env: { ...env, DSM_TRACKERS: endpoint } });
+    expect(status.out).toMatch(/ghost +draining, failing, full \(/);
   } finally {
     clearInterval(beating);
     await storage.client.call("leave", { storageId: "ghost", incarnation: ghost.incarnation });

@@ -111,11 +111,12 @@ function memberCells(member: Member, nowMs: number): string[] {
 }
 
 function stateOf(member: Member): string {
-  const { online, draining, full, movesHeldUp } = member;
+  const { online, draining, full, failing, movesHeldUp } = member;
   if (!online) return "offline";
   const isHeldUp = movesHeldUp !== undefined;
   const fullWords = full ? `full (${whyFull(member)})` : "";
-  const all = [draining ? "draining" : "", fullWords, isHeldUp ? "moves held up" : ""];
+  const failingWord = failing === true ? "failing" : "";
+  const all = [draining ? "draining" : "", failingWord, fullWords, isHeldUp ? "moves held up" : ""];
   const notes = all.filter((it) => it !== "");
   return notes.length === 0 ? "online" : notes.join(", ");
 }

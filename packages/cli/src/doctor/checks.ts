@@ -126,7 +126,7 @@ export const checks = [
     title: "Keepalived on this host",
     needs: "`/etc/keepalived/keepalived.conf`",
     finds: ["it does not run", "it has no virtual address, or asks nothing of dsm"],
-    run: checkKeepalived,
+    run: () => checkKeepalived(),
   },
 ] as const satisfies readonly CheckRow[];
 

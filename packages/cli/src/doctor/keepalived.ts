@@ -1,14 +1,15 @@
 import { readdir, readFile } from "node:fs/promises";
 import { networkInterfaces } from "node:os";
 import { systemErrorCode } from "@dsm/protocol";
+import { keepalivedConfig } from "./keepalived-config.ts";
 import { error, ok, type Seen, skipped, warning } from "./finding.ts";
 
-const configPath = "/etc/keepalived/keepalived.conf";
+const usualPath = "/etc/keepalived/keepalived.conf";
 const object = "Keepalived";
 
 /** Where its configuration is there: whether it runs, asks dsm itself, and has addresses now. */
-export async function checkKeepalived(): Promise<Seen[]> {
-  const config = await configText();
+export async function checkKeepalived(configPath = usualPath): Promise<Seen[]> {
+  const config = await configText(configPath);
   if (typeof config !== "string") return [config];
   const addresses = virtualAddresses(config);
   if (addresses.length === 0) {
@@ -28,9 +29,9 @@ export async function checkKeepalived(): Promise<Seen[]> {
 }
 
 /** Undefined text is what cannot be looked at. */
-async function configText(): Promise<string | Seen> {
+async function configText(configPath: string): Promise<string | Seen> {
   try {
-    return (await readFile(configPath, "utf8")).replaceAll(/[#!].*$/gm, "");
+    return await keepalivedConfig(configPath);
   } catch (thrown) {
     const code = systemErrorCode(thrown) ?? "unknown error";
     if (code === "ENOENT") return skipped(object, `no ${configPath} on this host`);
