@@ -13,8 +13,9 @@ export interface Reader {
  * meanwhile they would join the head of one version to the tail of another.
  * docs/design/2026-11-22-readers-without-if-range.md
  *
- * Bounded, and by hashes alone: a collision or a reader behind the same address costs one answer
- * that is whole where a part would have done, or a resume that is refused.
+ * Bounded, by hashes alone, and of this process: another reader behind the same address with the
+ * same User-Agent may make it forget what the first was given, and another worker never knew it.
+ * Then a blind resume gets bytes of the new version; only If-Range is proof against that.
  */
 export class GivenVersions {
   readonly #given = new LRUCache<number, number>({ max: limits.givenVersionsMax });
